@@ -1,0 +1,45 @@
+PYTHON ?= python3
+VENV_PYTHON = .venv/bin/python
+export PYTHONUNBUFFERED = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down status browse test check test-unit test-cloud format lock clean
+
+help: ## show this
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
+
+setup: ## virtualenv from the lock files, and Pulumi
+	@$(PYTHON) -m scripts.toolchain
+
+up: setup ## a JupyterHub on a real OpenStack on this machine, from nothing
+	@$(VENV_PYTHON) -m scripts.first_light up
+
+down: setup ## destroy it and stop the cloud
+	@$(VENV_PYTHON) -m scripts.first_light down
+
+status: setup ## what runs of it
+	@$(VENV_PYTHON) -m scripts.first_light status
+
+browse: setup ## open the hub in a browser that knows the rehearsal cloud's names and certificates
+	@$(VENV_PYTHON) -m scripts.first_light browse
+
+test: setup ## every tier whose needs this machine meets
+	@$(VENV_PYTHON) -m scripts.tiers
+
+check: setup ## format, lint, types
+	@$(VENV_PYTHON) -m scripts.tiers check
+
+test-unit: setup ## the tests that need nothing
+	@$(VENV_PYTHON) -m scripts.tiers unit
+
+test-cloud: setup ## up, browser, second up, destroy on the rehearsal cloud
+	@$(VENV_PYTHON) -m scripts.tiers cloud
+
+format: setup ## let ruff rewrite the sources
+	@.venv/bin/ruff format && .venv/bin/ruff check --fix
+
+lock: ## freeze requirements/*.in anew (needs uv; UPGRADE=--upgrade for newer versions)
+	@scripts/lock.sh $(UPGRADE)
+
+clean: ## remove the rehearsal cloud with its data, the cached toolchain and the virtualenv
+	@$(PYTHON) -m scripts.first_light clean
