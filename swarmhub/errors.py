@@ -10,8 +10,8 @@ from dataclasses import dataclass
 class Finding:
     """One thing wrong with what the user gave, and the way out.
 
-    ``where`` is a config key path (``machines.worker.flavor``) or the name of a step, ``problem`` includes the
-    offending value, ``rule`` says what is accepted, ``remedy`` what to do about it.
+    ``where`` is a config key path (``machines.worker.flavor``) or the name of a step, ``problem`` includes
+    the offending value, ``rule`` says what is accepted, ``remedy`` what to do about it.
     """
 
     where: str
@@ -21,7 +21,7 @@ class Finding:
 
     def __str__(self) -> str:
         sentences = [f"{self.where}: {self.problem}", self.rule, self.remedy]
-        return " ".join(sentence.rstrip(".") + "." for sentence in sentences if sentence)
+        return " ".join(s if s.endswith(("?", ".")) else f"{s}." for s in sentences if s)
 
 
 class UserError(Exception):

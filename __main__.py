@@ -1,0 +1,44 @@
+"""Settings, the cloud's facts, the plan, then the components: nothing is created before all is sound."""
+
+from __future__ import annotations
+
+import shlex
+
+import pulumi
+from live.cloud import look_up
+
+from components.remote_host import OperatorKey
+from components.workshop import Workshop
+from live.configuration import read_stack_configuration
+from live.operator_key import ensure_operator_key
+from swarmhub.errors import UserError
+from swarmhub.plan import Plan, cloud_request, make_plan
+from swarmhub.settings import Settings, read_settings
+
+
+def prepare() -> tuple[Settings, Plan, OperatorKey]:
+    """Everything that can go wrong by the user's hand goes wrong here."""
+    settings = read_settings(read_stack_configuration(pulumi.get_project()))
+    facts = look_up(cloud_request(settings))
+    plan = make_plan(settings, facts, pulumi.get_stack())
+    key = ensure_operator_key(pulumi.get_stack())
+    return settings, plan, OperatorKey(public=key.public, private=key.private, private_file=str(key.path))
+
+
+def main() -> None:
+    try:
+        settings, plan, key = prepare()
+    except UserError as error:
+        raise pulumi.RunError(str(error)) from None
+    workshop = Workshop("workshop", plan, key)
+    url = pulumi.Output.concat("https://", workshop.domain)
+    pulumi.export("url", url)
+    pulumi.export("address", workshop.address)
+    pulumi.export("user_password", workshop.user_password)
+    pulumi.export("admin_user", settings.hub.admins[0])
+    pulumi.export("admin_password", workshop.admin_password)
+    ssh = pulumi.Output.concat(f"ssh -i {shlex.quote(key.private_file)} {plan.ssh_user}@", workshop.address)
+    pulumi.export("ssh", ssh)
+
+
+main()

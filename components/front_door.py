@@ -1,0 +1,100 @@
+"""nginx on the manager, outside the swarm but on its overlay, and the certificate of the hub's name."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pulumi
+import pulumi_docker as docker
+from pulumi_command import local
+
+from components.storage import Storage
+from components.swarm import Swarm
+from swarmhub import plan as planned
+from swarmhub.text import FRONT_DOOR_CONTAINER, PROJECT_DIRECTORY, front_door_files
+
+NAME_WAIT_SECONDS = 600
+NGINX_CONFIG = f"{planned.FRONT_DOOR_CONFIG_DIRECTORY}/nginx.conf"
+
+
+class FrontDoor(pulumi.ComponentResource):
+    """``container`` is nginx; ``certificate`` is done when the issuer's certificate is in use."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        plan: planned.Plan,
+        domain: pulumi.Output[str],
+        address: pulumi.Output[str],
+        swarm: Swarm,
+        storage: Storage,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("swarmhub:front_door:FrontDoor", name, None, opts)
+        host = swarm.manager.host
+        ca_file = plan.certificate.directory_ca_file
+        directory_ca = (PROJECT_DIRECTORY / ca_file).read_text() if ca_file else None
+        files = domain.apply(lambda host_name: front_door_files(plan, host_name, directory_ca))
+        configured = host.run(
+            f"{name}-configuration",
+            steps=["ensure-front-door.sh"],
+            arguments=[
+                domain,
+                planned.FRONT_DOOR_STATE_DIRECTORY,
+                planned.CHALLENGE_DIRECTORY,
+                FRONT_DOOR_CONTAINER,
+            ],
+            files=files,
+            depends_on=[storage.ready],
+            parent=self,
+        )
+        self.container = docker.Container(
+            f"{name}-nginx",
+            name=FRONT_DOOR_CONTAINER,
+            image=plan.settings.hub.images.front_door,
+            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=swarm.overlay.name)],
+            ports=[docker.ContainerPortArgs(internal=port, external=port) for port in (80, 443)],
+            volumes=[
+                self._read(planned.FRONT_DOOR_CONFIG_DIRECTORY),
+                self._read(f"{planned.FRONT_DOOR_STATE_DIRECTORY}/certificate"),
+                self._read(planned.CHALLENGE_DIRECTORY),
+            ],
+            restart="always",
+            must_run=True,
+            opts=swarm.inside([swarm.overlay, configured], parent=self, delete_before_replace=True),
+        )
+        named = local.Command(
+            f"{name}-name",
+            create=pulumi.Output.concat(
+                ".venv/bin/python -m live.names --name ",
+                domain,
+                " --address ",
+                address,
+                f" --timeout-seconds {NAME_WAIT_SECONDS}",
+                f" --nameserver {plan.name_server}" if plan.name_server else "",
+            ),
+            dir=str(PROJECT_DIRECTORY),
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.certificate = host.run(
+            f"{name}-certificate",
+            steps=["order-certificate.sh"],
+            # A change of what the order is made from orders again; the files themselves are in place by then.
+            arguments=[domain, plan.certificate.directory_url],
+            depends_on=[self.container, named],
+            parent=self,
+        )
+        self.register_outputs({"container": self.container.id})
+
+    @staticmethod
+    def _read(path: str) -> docker.ContainerVolumeArgs:
+        return docker.ContainerVolumeArgs(host_path=path, container_path=path, read_only=True)
+
+
+def trusted_ca_argument(plan: planned.Plan) -> str:
+    """The probe's option for an issuer that is not among the system's."""
+    path = plan.certificate.trusted_ca_file
+    return f" --ca-file {shlex.quote(str(Path(PROJECT_DIRECTORY, path)))}" if path else ""

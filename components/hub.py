@@ -1,0 +1,143 @@
+"""JupyterHub and its proxy as two services on the manager, their configuration and secrets."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+
+import pulumi
+import pulumi_docker as docker
+
+from components.generated import generate_word
+from components.storage import Storage
+from components.swarm import Swarm
+from swarmhub import plan as planned
+from swarmhub.settings import ADMIN_PASSWORD_MIN_CHARACTERS, USER_PASSWORD_MIN_CHARACTERS
+from swarmhub.text import HUB_SERVICE, PROXY_SERVICE, hub_config
+
+ON_THE_MANAGER = docker.ServiceTaskSpecPlacementArgs(constraints=["node.role==manager"])
+RESTART_ALWAYS = docker.ServiceTaskSpecRestartPolicyArgs(condition="any", delay="3s", window="30s")
+CONVERGE = docker.ServiceConvergeConfigArgs(delay="1s", timeout="5m")
+DNSRR = docker.ServiceEndpointSpecArgs(mode="dnsrr")
+USER_PASSWORD_CHARACTERS = USER_PASSWORD_MIN_CHARACTERS + 4
+ADMIN_PASSWORD_CHARACTERS = ADMIN_PASSWORD_MIN_CHARACTERS + 8
+TOKEN_CHARACTERS = 52
+HUB_CONFIG_PATH = "/srv/jupyterhub/config/hub.yaml"
+OWNER_ONLY = 0o400
+
+
+def encode(text: pulumi.Input[str]) -> pulumi.Output[str]:
+    """Docker's API takes configs and secrets in base64."""
+    return pulumi.Output.from_input(text).apply(lambda value: base64.b64encode(value.encode()).decode())
+
+
+class Hub(pulumi.ComponentResource):
+    """``hub`` and ``proxy`` are the services; the passwords and ``probe_token`` are secrets."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        plan: planned.Plan,
+        domain: pulumi.Output[str],
+        swarm: Swarm,
+        storage: Storage,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("swarmhub:hub:Hub", name, None, opts)
+        self._swarm, self._name = swarm, name
+        images = plan.settings.hub.images
+        self.user_password = generate_word(f"{name}-user-password", USER_PASSWORD_CHARACTERS, self)
+        self.admin_password = generate_word(f"{name}-admin-password", ADMIN_PASSWORD_CHARACTERS, self)
+        self.probe_token = generate_word(f"{name}-probe-token", TOKEN_CHARACTERS, self)
+        proxy_token = self._secret(
+            "proxy-token", generate_word(f"{name}-proxy-token", TOKEN_CHARACTERS, self)
+        )
+        secrets = {
+            "proxy-token": proxy_token,
+            "user-password": self._secret("user-password", self.user_password),
+            "admin-password": self._secret("admin-password", self.admin_password),
+            "probe-token": self._secret("probe-token", self.probe_token),
+        }
+        self.config = pulumi.Output.all(domain, storage.address).apply(lambda pair: hub_config(plan, *pair))
+        config = docker.ServiceConfig(
+            f"{name}-config",
+            data=encode(self.config),
+            opts=swarm.inside([swarm.overlay], parent=self),
+        )
+        self.proxy = self._service(
+            PROXY_SERVICE,
+            image=images.proxy,
+            secrets=self._mounted({"proxy-token": proxy_token}, readable_by_all=True),
+        )
+        self.hub = self._service(
+            HUB_SERVICE,
+            image=images.hub,
+            secrets=self._mounted(secrets),
+            configs=[
+                docker.ServiceTaskSpecContainerSpecConfigArgs(
+                    config_id=config.id, config_name=config.name, file_name=HUB_CONFIG_PATH
+                )
+            ],
+            mounts=[
+                self._bind("/run/docker.sock", "/var/run/docker.sock"),
+                self._bind(planned.HUB_STATE_DIRECTORY, "/srv/state"),
+                self._bind(planned.HOMES_DIRECTORY, "/srv/homes"),
+            ],
+            depends_on=[storage.ready],
+        )
+        self.register_outputs({"hub": self.hub.id, "proxy": self.proxy.id})
+
+    def _secret(self, what: str, value: pulumi.Output[str]) -> docker.Secret:
+        # Encoding a secret output leaves it secret.
+        return docker.Secret(
+            f"{self._name}-{what}",
+            data=encode(value),
+            opts=self._swarm.inside([self._swarm.overlay], parent=self),
+        )
+
+    @staticmethod
+    def _mounted(
+        secrets: Mapping[str, docker.Secret], *, readable_by_all: bool = False
+    ) -> list[docker.ServiceTaskSpecContainerSpecSecretArgs]:
+        """Files of /run/secrets. The proxy does not run as root, and its container holds nothing else."""
+        mode = 0o444 if readable_by_all else OWNER_ONLY
+        return [
+            docker.ServiceTaskSpecContainerSpecSecretArgs(
+                secret_id=secret.id, secret_name=secret.name, file_name=f"/run/secrets/{file}", file_mode=mode
+            )
+            for file, secret in secrets.items()
+        ]
+
+    @staticmethod
+    def _bind(source: str, target: str) -> docker.ServiceTaskSpecContainerSpecMountArgs:
+        return docker.ServiceTaskSpecContainerSpecMountArgs(type="bind", source=source, target=target)
+
+    def _service(
+        self,
+        service: str,
+        *,
+        image: str,
+        secrets: Sequence[docker.ServiceTaskSpecContainerSpecSecretArgs],
+        configs: Sequence[docker.ServiceTaskSpecContainerSpecConfigArgs] = (),
+        mounts: Sequence[docker.ServiceTaskSpecContainerSpecMountArgs] = (),
+        depends_on: Sequence[pulumi.Resource] = (),
+    ) -> docker.Service:
+        return docker.Service(
+            f"{self._name}-{service}",
+            name=service,
+            task_spec=docker.ServiceTaskSpecArgs(
+                container_spec=docker.ServiceTaskSpecContainerSpecArgs(
+                    image=image, secrets=list(secrets), configs=list(configs), mounts=list(mounts)
+                ),
+                networks_advanceds=[docker.ServiceTaskSpecNetworksAdvancedArgs(name=self._swarm.overlay.id)],
+                placement=ON_THE_MANAGER,
+                restart_policy=RESTART_ALWAYS,
+            ),
+            endpoint_spec=DNSRR,
+            converge_config=CONVERGE,
+            # The hub finds its proxy by the service's name, so two of that name cannot stand side by side.
+            opts=self._swarm.inside(
+                [self._swarm.overlay, *depends_on], parent=self, delete_before_replace=True
+            ),
+        )

@@ -1,0 +1,84 @@
+"""The machines' network, what may enter it, and the public address. Not: the machines' ports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_openstack import networking
+
+from swarmhub import plan as planned
+
+
+class Network(pulumi.ComponentResource):
+    """The groups ``members`` and ``entrance`` are security groups; ``address`` is the public one."""
+
+    def __init__(self, name: str, plan: planned.Network, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("swarmhub:network:Network", name, None, opts)
+        self._child = pulumi.ResourceOptions(parent=self)
+        self.attached: Sequence[pulumi.Resource] = ()
+        self.subnet_cidr = plan.subnet_cidr
+        if plan.existing:
+            self.id = pulumi.Output.from_input(plan.existing.id)
+            self.subnet_id = pulumi.Output.from_input(plan.existing.subnet_id)
+            self.mtu = pulumi.Output.from_input(plan.existing.mtu)
+        else:
+            self._make(name, plan)
+        self.members = self._group(
+            f"{name}-members", f"{plan.name}-members", "Machines of the swarm, among themselves"
+        )
+        for opening in plan.members:
+            self._open(f"{name}-members-{opening.name}", self.members, opening)
+        self.entrance = self._group(
+            f"{name}-entrance", f"{plan.name}-entrance", "What the manager answers to outside"
+        )
+        for opening in plan.entrance:
+            self._open(f"{name}-entrance-{opening.name}", self.entrance, opening)
+        self.floating_ip = networking.FloatingIp(
+            f"{name}-address",
+            pool=plan.external_network,
+            # A floating IP has no name: the description tells whose it is.
+            description=f"{plan.name}-address",
+            opts=self._child,
+        )
+        self.address = self.floating_ip.address
+        self.register_outputs({"address": self.address})
+
+    def _make(self, name: str, plan: planned.Network) -> None:
+        network = networking.Network(f"{name}-network", name=plan.name, opts=self._child)
+        subnet = networking.Subnet(
+            f"{name}-subnet",
+            name=f"{plan.name}-subnet",
+            network_id=network.id,
+            cidr=plan.subnet_cidr,
+            dns_nameservers=list(plan.dns_servers),
+            opts=self._child,
+        )
+        router = networking.Router(
+            f"{name}-router",
+            name=f"{plan.name}-router",
+            external_network_id=plan.external_network_id,
+            opts=self._child,
+        )
+        interface = networking.RouterInterface(
+            f"{name}-router-interface", router_id=router.id, subnet_id=subnet.id, opts=self._child
+        )
+        self.id, self.subnet_id, self.mtu = network.id, subnet.id, network.mtu
+        self.attached = (interface,)
+
+    def _group(self, name: str, physical_name: str, description: str) -> networking.SecGroup:
+        return networking.SecGroup(name, name=physical_name, description=description, opts=self._child)
+
+    def _open(self, name: str, group: networking.SecGroup, opening: planned.Opening) -> None:
+        networking.SecGroupRule(
+            name,
+            security_group_id=group.id,
+            direction="ingress",
+            ethertype="IPv4",
+            protocol=opening.protocol,
+            port_range_min=opening.port,
+            port_range_max=opening.port,
+            remote_ip_prefix=str(opening.source) if opening.source else None,
+            remote_group_id=None if opening.source else group.id,
+            opts=self._child,
+        )

@@ -1,0 +1,56 @@
+"""The truth at the end of `up`: a login at the public URL, a server, a cell, a file, all removed again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_command import local
+
+from components.front_door import trusted_ca_argument
+from components.hub import Hub
+from swarmhub import plan as planned
+from swarmhub.text import PROJECT_DIRECTORY, START_TIMEOUT_SECONDS
+
+
+class Probe(pulumi.ComponentResource):
+    """Runs once, and again whenever something that it would notice has changed."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        plan: planned.Plan,
+        domain: pulumi.Output[str],
+        address: pulumi.Output[str],
+        hub: Hub,
+        noticed: Sequence[pulumi.Input[str]],
+        depends_on: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("swarmhub:probe:Probe", name, None, opts)
+        self.run = local.Command(
+            f"{name}-run",
+            create=pulumi.Output.concat(
+                ".venv/bin/python -m live.probe --url https://",
+                domain,
+                " --address ",
+                address,
+                f" --user {planned.PROBE_USER} --expect-home nfs4",
+                f" --start-timeout-seconds {START_TIMEOUT_SECONDS}",
+                trusted_ca_argument(plan),
+                f" --nameserver {plan.name_server}" if plan.name_server else "",
+            ),
+            dir=str(PROJECT_DIRECTORY),
+            stdin=pulumi.Output.json_dumps(
+                {"user_password": hub.user_password, "probe_token": hub.probe_token}
+            ),
+            triggers=list(noticed),
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=list(depends_on),
+                custom_timeouts=pulumi.CustomTimeouts(create="20m"),
+            ),
+        )
+        self.register_outputs({})

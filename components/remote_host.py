@@ -1,0 +1,138 @@
+"""A machine one can run steps on: the one owner of connection, host key, readiness, sudo and lifetime."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import pulumi
+from pulumi_command import remote
+
+from swarmhub.text import NodeFile, script
+
+DIAL_SECONDS = 5
+FIRST_BOOT_SECONDS = 900
+STEP_SECONDS = 600
+UNLIMITED = -1
+BOOT_FINISHED = "/var/lib/cloud/instance/boot-finished"
+
+# cloud-init writes boot-finished last and its findings to result.json; asking cloud-init costs seconds.
+AWAIT_FIRST_BOOT = f"""
+timeout {FIRST_BOOT_SECONDS} sh -c 'until [ -e {BOOT_FINISHED} ]; do sleep 0.5; done' || {{
+  echo "first boot: cloud-init did not finish within {FIRST_BOOT_SECONDS} s. Its log:" >&2
+  sudo -n tail -n 30 /var/log/cloud-init-output.log >&2
+  exit 1
+}}
+if grep -q '"errors": \\[$' /run/cloud-init/result.json; then
+  echo "first boot: cloud-init reported errors. Its log:" >&2
+  sudo -n tail -n 30 /var/log/cloud-init-output.log >&2
+  exit 1
+fi
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorKey:
+    """The key pair that the operator's machine connects with; the Docker provider needs it as a file."""
+
+    public: str
+    private: pulumi.Input[str]
+    private_file: str
+
+
+class RemoteHost:
+    """Its steps wait for the first boot and end with the machine they ran on."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        address: pulumi.Input[str],
+        user: str,
+        key: OperatorKey,
+        host_public_key: pulumi.Input[str],
+        parent: pulumi.Resource,
+        lives_in: pulumi.Resource,
+        reachable_after: Sequence[pulumi.Resource],
+        through: RemoteHost | None = None,
+    ) -> None:
+        self.name, self.user, self.key = name, user, key
+        self.address = pulumi.Output.from_input(address)
+        self.host_public_key = pulumi.Output.from_input(host_public_key)
+        self._parent, self._lives_in = parent, lives_in
+        self.ready: remote.Command
+        self._connection = remote.ConnectionArgs(
+            host=address,
+            user=user,
+            private_key=key.private,
+            host_key=host_public_key,
+            dial_error_limit=UNLIMITED,
+            per_dial_timeout=DIAL_SECONDS,
+            proxy=through._as_proxy() if through else None,
+        )
+        self.ready = remote.Command(
+            f"{name}-ready",
+            connection=self._connection,
+            create=AWAIT_FIRST_BOOT,
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(
+                parent=parent,
+                deleted_with=lives_in,
+                depends_on=[lives_in, *reachable_after, *([through.ready] if through else [])],
+                custom_timeouts=pulumi.CustomTimeouts(create="15m", update="15m"),
+            ),
+        )
+
+    def _as_proxy(self) -> remote.ProxyConnectionArgs:
+        return remote.ProxyConnectionArgs(
+            host=self.address,
+            user=self.user,
+            private_key=self.key.private,
+            host_key=self.host_public_key,
+            dial_error_limit=UNLIMITED,
+            per_dial_timeout=DIAL_SECONDS,
+        )
+
+    def run(
+        self,
+        name: str,
+        *,
+        steps: Sequence[str],
+        parent: pulumi.Resource,
+        arguments: Sequence[pulumi.Input[str]] = (),
+        files: pulumi.Input[Sequence[NodeFile]] = (),
+        standard_input: pulumi.Input[str] = "",
+        depends_on: Sequence[pulumi.Resource] = (),
+        secret_output: bool = False,
+    ) -> remote.Command:
+        """Put ``files`` in place and run the scripts ``steps`` of ``node/`` as root, as one command.
+
+        All steps but the last run without arguments or input. All run again whenever any of it changes.
+        """
+        *before, last = steps
+        document = pulumi.Output.json_dumps(
+            {
+                "name": last,
+                "files": pulumi.Output.from_input(files).apply(lambda each: [asdict(file) for file in each]),
+                "before": [{"name": step, "script": script(step)} for step in before],
+                "script": script(last),
+                "arguments": list(arguments),
+                "input": standard_input,
+            }
+        )
+        return remote.Command(
+            name,
+            connection=self._connection,
+            create=f"sudo -n timeout {STEP_SECONDS} python3 -c {shlex.quote(script('run.py'))}",
+            stdin=document,
+            add_previous_output_in_env=False,
+            logging=remote.Logging.NONE if secret_output else remote.Logging.STDOUT_AND_STDERR,
+            opts=pulumi.ResourceOptions(
+                parent=parent,
+                deleted_with=self._lives_in,
+                depends_on=[self.ready, *depends_on],
+                additional_secret_outputs=["stdout"] if secret_output else [],
+                custom_timeouts=pulumi.CustomTimeouts(create="15m", update="15m"),
+            ),
+        )

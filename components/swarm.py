@@ -1,0 +1,105 @@
+"""The Docker swarm over internal addresses, its overlay network, and the provider that deploys to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_docker as docker
+
+from components.machine import Machine
+from components.network import Network
+from components.remote_host import RemoteHost
+from swarmhub import plan as planned
+
+
+def ssh_options(host: RemoteHost) -> list[pulumi.Input[str]]:
+    """Options for the Docker provider's ``ssh``: our key, and only the host key that we generated."""
+    known_host = pulumi.Output.concat("KnownHostsCommand=/bin/echo %H ", host.host_public_key)
+    return [
+        "-i",
+        host.key.private_file,
+        *("-o", "IdentitiesOnly=yes"),
+        *("-o", "StrictHostKeyChecking=yes"),
+        *("-o", "UserKnownHostsFile=/dev/null"),
+        *("-o", "GlobalKnownHostsFile=/dev/null"),
+        "-o",
+        known_host,
+        *("-o", "ServerAliveInterval=15"),
+        *("-o", "LogLevel=ERROR"),
+    ]
+
+
+class Swarm(pulumi.ComponentResource):
+    """``provider`` deploys to the manager, ``overlay`` is the containers' network."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        plan: planned.Plan,
+        network: Network,
+        manager: Machine,
+        workers: Sequence[Machine],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("swarmhub:swarm:Swarm", name, None, opts)
+        self.manager = manager
+        initialised = manager.host.run(
+            f"{name}-manager",
+            steps=["ensure-gateway-bridge.sh", "ensure-swarm-manager.sh"],
+            arguments=[manager.address],
+            secret_output=True,
+            parent=self,
+        )
+        token: pulumi.Output[str] = pulumi.Output.secret(initialised.stdout)
+        self.workers_ready = [
+            worker.host.run(
+                f"{name}-{planned_worker.name}",
+                steps=["ensure-gateway-bridge.sh", "ensure-swarm-worker.sh"],
+                arguments=[worker.address, manager.address],
+                standard_input=token,
+                depends_on=[initialised],
+                parent=self,
+            )
+            for planned_worker, worker in zip(plan.workers, workers, strict=True)
+        ]
+        self.provider = docker.Provider(
+            f"{name}-docker",
+            host=pulumi.Output.concat("ssh://", plan.ssh_user, "@", manager.host.address, ":22"),
+            ssh_opts=ssh_options(manager.host),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[initialised]),
+        )
+        self.overlay = docker.Network(
+            f"{name}-overlay",
+            name=plan.overlay.name,
+            driver="overlay",
+            attachable=True,
+            ipam_configs=[docker.NetworkIpamConfigArgs(subnet=plan.overlay.cidr)],
+            options={
+                "com.docker.network.driver.mtu": network.mtu.apply(
+                    lambda mtu_bytes: str(planned.overlay_mtu(int(mtu_bytes)))
+                )
+            },
+            # The daemon adds the VXLAN ids to the options, and the provider would replace the network for it.
+            opts=self.inside([initialised], ignore_changes=["options"]),
+        )
+        self.register_outputs({"overlay": self.overlay.id})
+
+    def inside(
+        self,
+        depends_on: Sequence[pulumi.Resource] = (),
+        *,
+        parent: pulumi.Resource | None = None,
+        ignore_changes: Sequence[str] = (),
+        delete_before_replace: bool = False,
+    ) -> pulumi.ResourceOptions:
+        """Options of anything that the Docker provider makes in this swarm: it ends with the manager."""
+        return pulumi.ResourceOptions(
+            parent=parent or self,
+            provider=self.provider,
+            deleted_with=self.manager.instance,
+            depends_on=list(depends_on),
+            ignore_changes=list(ignore_changes),
+            delete_before_replace=delete_before_replace,
+        )

@@ -1,0 +1,86 @@
+"""A whole workshop: what depends on what, from the network to the probe."""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi_openstack import compute
+
+from components.front_door import FrontDoor
+from components.hub import Hub
+from components.machine import Machine, MachineArgs
+from components.network import Network
+from components.probe import Probe
+from components.remote_host import OperatorKey
+from components.storage import DataVolume, Storage
+from components.swarm import Swarm
+from swarmhub.plan import Plan
+
+
+class Workshop(pulumi.ComponentResource):
+    """``domain``, ``address``, ``user_password`` and ``admin_password`` are what its organiser needs."""
+
+    def __init__(
+        self, name: str, plan: Plan, key: OperatorKey, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("swarmhub:workshop:Workshop", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        network = Network("network", plan.network, child)
+        keypair = compute.Keypair("keypair", name=plan.prefix, public_key=key.public, opts=child)
+        data = DataVolume("data", plan, child)
+        manager = Machine(
+            plan.manager.name,
+            MachineArgs(
+                plan=plan,
+                machine=plan.manager,
+                network=network,
+                keypair=keypair,
+                key=key,
+                public=True,
+                # The other way round on the way down: a volume that is still attached cannot be deleted.
+                created_after=[data.volume],
+            ),
+            child,
+        )
+        workers = [
+            Machine(
+                worker.name,
+                MachineArgs(
+                    plan=plan, machine=worker, network=network, keypair=keypair, key=key, through=manager.host
+                ),
+                child,
+            )
+            for worker in plan.workers
+        ]
+        storage = Storage("storage", data=data, machine=manager, network=network, opts=child)
+        swarm = Swarm("swarm", plan=plan, network=network, manager=manager, workers=workers, opts=child)
+        self.address = network.address
+        self.domain = network.address.apply(plan.domain_at)
+        hub = Hub("hub", plan=plan, domain=self.domain, swarm=swarm, storage=storage, opts=child)
+        front_door = FrontDoor(
+            "front-door",
+            plan=plan,
+            domain=self.domain,
+            address=self.address,
+            swarm=swarm,
+            storage=storage,
+            opts=child,
+        )
+        Probe(
+            "probe",
+            plan=plan,
+            domain=self.domain,
+            address=self.address,
+            hub=hub,
+            noticed=[
+                hub.config,
+                *(service.id for service in (hub.hub, hub.proxy)),
+                plan.settings.hub.images.hub,
+                plan.settings.hub.images.proxy,
+                front_door.container.id,
+                *(worker.instance.id for worker in workers),
+            ],
+            depends_on=[hub.hub, hub.proxy, front_door.certificate, *swarm.workers_ready],
+            opts=child,
+        )
+        self.user_password, self.admin_password = hub.user_password, hub.admin_password
+        self.register_outputs({"address": self.address, "domain": self.domain})

@@ -1,0 +1,63 @@
+"""The plan: names, machines, openings, the domain."""
+
+from __future__ import annotations
+
+import pytest
+
+from swarmhub.plan import NAME_MAX_CHARACTERS, cloud_request, overlay_mtu, resource_name
+from swarmhub.settings import read_settings
+from tests.support.stacks import DEV_CONFIG, EXISTING_NETWORK, dev_plan
+
+
+def test_workers_are_numbered_from_one() -> None:
+    plan = dev_plan(machines__worker__count=3)
+    assert [worker.name for worker in plan.workers] == ["worker-1", "worker-2", "worker-3"]
+    assert plan.workers[2].server_name == "swarmhub-dev-worker-3"
+
+
+def test_only_web_and_ssh_are_open_to_networks() -> None:
+    openings = dev_plan(site__admin_networks=["198.51.100.0/24", "203.0.113.7/32"]).network.entrance
+    assert {(str(each.source), each.port) for each in openings} == {
+        ("0.0.0.0/0", 80),
+        ("0.0.0.0/0", 443),
+        ("198.51.100.0/24", 22),
+        ("203.0.113.7/32", 22),
+    }
+
+
+def test_everything_else_is_open_to_members_alone() -> None:
+    assert all(each.source is None for each in dev_plan().network.members)
+
+
+def test_a_long_stack_name_is_shortened_to_a_host_name() -> None:
+    name = resource_name("s" * 100, "worker-200")
+    assert len(name) == NAME_MAX_CHARACTERS
+    assert name.endswith("-worker-200")
+
+
+@pytest.mark.parametrize("stack", ["a", "spring-school", "x" * 80])
+def test_names_begin_with_the_prefix_that_finds_orphans(stack: str) -> None:
+    plan = dev_plan(stack)
+    assert plan.manager.server_name.startswith(f"swarmhub-{stack[:10]}")
+
+
+def test_the_domain_takes_the_address() -> None:
+    assert dev_plan().domain_at("172.24.4.57") == "hub-172-24-4-57.rehearsal.test"
+    assert dev_plan(hub__domain="hub.example.org").domain_at("192.0.2.1") == "hub.example.org"
+
+
+def test_the_overlay_leaves_room_for_its_encapsulation() -> None:
+    assert overlay_mtu(1450) == 1400
+
+
+def test_an_existing_network_brings_its_own_addresses() -> None:
+    network = dev_plan(network=EXISTING_NETWORK, site__network="campus").network
+    assert network.existing == EXISTING_NETWORK
+    assert network.subnet_cidr == "10.1.0.0/24"
+
+
+def test_the_cloud_is_asked_under_the_keys_of_the_stack_file() -> None:
+    request = cloud_request(read_settings(DEV_CONFIG))
+    assert request.image == ("site.image", "debian-12")
+    assert request.flavors == {"machines.manager": "s1.large", "machines.worker.flavor": "s1.large"}
+    assert request.network is None

@@ -1,0 +1,168 @@
+"""Stack configuration: every key's rule, its message, and all problems at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from swarmhub.errors import Finding, UserError
+from swarmhub.settings import Issuer, Limits, Login, Settings, keys_of, read_settings
+from tests.support.stacks import DEV_CONFIG, dev_config
+
+
+def refusal(config: dict[str, Any]) -> str:
+    with pytest.raises(UserError) as caught:
+        read_settings(config)
+    return str(caught.value)
+
+
+def test_dev_stack_is_read() -> None:
+    found = read_settings(DEV_CONFIG)
+    assert found.site.cloud == "rehearsal"
+    assert found.machines.worker.count == 1
+    assert found.hub.login is Login.SHARED_PASSWORD
+    assert found.tls.issuer is Issuer.ACME
+    assert found.site.admin_networks == (ipaddress.IPv4Network("172.24.4.1/32"),)
+
+
+def test_a_missing_section_with_defaults_takes_them() -> None:
+    config = dev_config()
+    del config["limits"]
+    assert read_settings(config).limits == Limits()
+
+
+MESSAGES = [
+    ({"site__imge": "x"}, "site.imge: this key is unknown. Did you mean image?"),
+    (
+        {"machines__worker": {"flavour": "s1.large"}},
+        (
+            "machines.worker.flavour: this key is unknown. Did you mean flavor?\n"
+            "machines.worker.flavor: this key is missing. Set it: flavor of each worker."
+        ),
+    ),
+    (
+        {"machines__worker__count": 0},
+        (
+            "machines.worker.count: 0 is not accepted. It is a whole number from 1 to 200. "
+            "Set machines.worker.count to such a value."
+        ),
+    ),
+    (
+        {"machines__worker__count": True},
+        (
+            "machines.worker.count: True is not accepted. It is a whole number from 1 to 200. "
+            "Set machines.worker.count to such a value."
+        ),
+    ),
+    (
+        {"hub__domain": "https://hub.example.org"},
+        (
+            "hub.domain: 'https://hub.example.org' is not a host name. It is a host name of at most 63 "
+            "characters with a dot in it; {address} in it stands for the public address written with dashes. "
+            "Give the name students will open, without https://."
+        ),
+    ),
+    (
+        {"hub__domain": "a" * 55 + "-{address}.example.org"},
+        (
+            f"hub.domain: '{'a' * 55}-{{address}}.example.org' can be 83 characters long. "
+            "It is a host name of at most 63 "
+            "characters with a dot in it; {address} in it stands for the public address written with dashes. "
+            "Choose a shorter name."
+        ),
+    ),
+    (
+        {"tls__issuer": "letsencript"},
+        (
+            "tls.issuer: 'letsencript' is not one of the choices. "
+            "Choices: letsencrypt, letsencrypt-staging, acme. Did you mean letsencrypt?"
+        ),
+    ),
+    (
+        {"site__overlay_cidr": "10.20.0.0/20"},
+        (
+            "site.overlay_cidr: 10.20.0.0/20 overlaps site.subnet_cidr 10.20.0.0/24. "
+            "Machines and containers have addresses of different networks. Change one of the two."
+        ),
+    ),
+    (
+        {"site__subnet_cidr": "10.20.0.7/24"},
+        (
+            "site.subnet_cidr: '10.20.0.7/24' is not an IPv4 network (10.20.0.7/24 has host bits set). "
+            "It is an IPv4 network with a prefix from /16 to /28. Write it as 10.20.0.0/24."
+        ),
+    ),
+    (
+        {"storage": 20},
+        "storage: 20 is not a mapping. It has the keys size_gb. Write it as {key: value, ...}.",
+    ),
+    (
+        {"tls__directory_url": None},
+        "tls.directory_url: this key is missing. tls.issuer is acme. Set it to the ACME directory's URL.",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"), MESSAGES, ids=[next(iter(changes)) for changes, _ in MESSAGES]
+)
+def test_a_broken_key_is_named_with_its_remedy(changes: dict[str, Any], message: str) -> None:
+    assert refusal(dev_config(**changes)) == message
+
+
+def test_all_problems_are_reported_together() -> None:
+    broken = dev_config(site__image=3, machines__manager="", limits__cpus="two")
+    assert [line.split(":")[0] for line in refusal(broken).splitlines()] == [
+        "site.image",
+        "machines.manager",
+        "limits.cpus",
+    ]
+
+
+def test_directory_keys_belong_to_the_acme_issuer() -> None:
+    lines = refusal(dev_config(tls__issuer="letsencrypt")).splitlines()
+    assert [line.split(":")[0] for line in lines] == ["tls.directory_url", "tls.directory_ca_file"]
+
+
+def all_keys(section: type, prefix: str = "") -> list[tuple[str, Any]]:
+    found = []
+    for name, key in keys_of(section).items():
+        found.append((f"{prefix}{name}", key))
+        if key.section:
+            found += all_keys(key.section, f"{prefix}{name}.")
+    return found
+
+
+def test_every_key_says_what_it_is() -> None:
+    keys = all_keys(Settings)
+    assert len(keys) > 25
+    assert [name for name, key in keys if len(key.about) < 10] == []
+
+
+def test_sections_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        read_settings(DEV_CONFIG).limits.cpus = 2  # type: ignore[misc]
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+)
+paths = st.sampled_from([name.replace(".", "__") for name, _ in all_keys(Settings)])
+
+
+@settings(max_examples=500, deadline=None)
+@given(changes=st.dictionaries(paths, values, min_size=1, max_size=1))
+def test_any_value_is_read_or_refused_by_name(changes: dict[str, Any]) -> None:
+    findings: tuple[Finding, ...] = ()
+    try:
+        read_settings(dev_config(**changes))
+    except UserError as error:
+        findings = error.findings
+    assert all(finding.where and finding.remedy for finding in findings)

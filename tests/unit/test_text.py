@@ -1,0 +1,137 @@
+"""Rendered texts: golden files, and that what reads them can parse them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from swarmhub import text
+from tests.support.stacks import dev_plan
+
+Golden = Callable[[str, str], None]
+PRIVATE_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nbase64\n-----END OPENSSH PRIVATE KEY-----\n"
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI"
+
+
+def test_cloud_config(golden: Golden) -> None:
+    plan = dev_plan()
+    rendered = text.cloud_config(plan, plan.manager, "10.20.0.0/24", PRIVATE_KEY, PUBLIC_KEY)
+    golden("cloud-config-manager.yaml", rendered)
+    parsed = yaml.safe_load(rendered)
+    assert parsed["ssh_keys"]["ed25519_private"] == PRIVATE_KEY
+    assert parsed["ssh_pwauth"] is False
+    written = {file["path"]: file["content"] for file in parsed["write_files"]}
+    assert written["/opt/swarmhub/bootstrap.sh"] == text.script("bootstrap.sh")
+    assert "10.20.0.0/24" in written["/etc/systemd/system/swarmhub-firewall.service"]
+
+
+def test_cloud_config_fits_what_clouds_accept() -> None:
+    plan = dev_plan()
+    rendered = text.cloud_config(plan, plan.manager, "10.20.0.0/24", PRIVATE_KEY, PUBLIC_KEY)
+    # Nova takes 65,535 bytes of base64 (nova/api/validation, user_data).
+    assert len(rendered.encode()) * 4 / 3 < 65_535
+
+
+def test_hub_config(golden: Golden) -> None:
+    rendered = text.hub_config(dev_plan(), "hub.example.org", "10.20.0.11")
+    golden("hub.yaml", rendered)
+    assert yaml.safe_load(rendered)["homes"]["nfs"]["server"] == "10.20.0.11"
+
+
+def test_front_door_files(golden: Golden) -> None:
+    files = {file.path: file for file in text.front_door_files(dev_plan(), "hub.example.org", "CA\n")}
+    golden("nginx.conf", files["/etc/swarmhub/front-door/nginx.conf"].content)
+    golden("certificate.env", files["/etc/swarmhub/front-door/certificate.env"].content)
+    assert files[text.DIRECTORY_CA_PATH].content == "CA\n"
+
+
+def test_without_a_private_directory_no_ca_is_installed() -> None:
+    files = text.front_door_files(dev_plan(), "hub.example.org", None)
+    assert text.DIRECTORY_CA_PATH not in {file.path for file in files}
+
+
+def test_certificate_settings_cannot_run_commands() -> None:
+    plan = dev_plan(tls__email="$(touch${IFS}/tmp/x)@example.org")
+    files = {file.path: file.content for file in text.front_door_files(plan, "hub.example.org", None)}
+    settings = files["/etc/swarmhub/front-door/certificate.env"]
+    printed = subprocess.run(
+        ["bash", "-c", 'eval "$(cat)"; printf %s "$EMAIL"'],
+        input=settings,
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    assert printed.stdout == "$(touch${IFS}/tmp/x)@example.org"
+
+
+def test_storage_files(golden: Golden) -> None:
+    files = {file.path: file.content for file in text.storage_files("10.20.0.0/24")}
+    golden("swarmhub.exports", files["/etc/exports.d/swarmhub.exports"])
+
+
+def test_a_missing_and_a_superfluous_value_are_refused() -> None:
+    with pytest.raises(ValueError, match="machines_network"):
+        text.render("swarmhub.exports", {"homes_directory": "/x"})
+    with pytest.raises(ValueError, match="other"):
+        text.render("swarmhub.exports", {"homes_directory": "/x", "machines_network": "y", "other": 1})
+
+
+@pytest.mark.parametrize("path", sorted(text.NODE_DIRECTORY.glob("*.sh")), ids=lambda path: path.name)
+def test_scripts_parse_stop_at_errors_and_are_executable(path: Path) -> None:
+    subprocess.run(["bash", "-n", path], check=True)
+    assert "\nset -euo pipefail\n" in path.read_text()
+    assert path.stat().st_mode & stat.S_IXUSR
+    if shutil.which("shellcheck"):
+        subprocess.run(["shellcheck", path], check=True)
+
+
+def run_step(document: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, text.NODE_DIRECTORY / "run.py"],
+        input=document,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+
+
+def step(directory: Path, script: str, **more: object) -> str:
+    document: dict[str, object] = {
+        "name": "test",
+        "files": [{"path": str(directory / "etc" / "secret"), "mode": "0600", "content": "first\n"}],
+        "before": [],
+        "script": script,
+        "arguments": [],
+        "input": "",
+        **more,
+    }
+    return json.dumps(document)
+
+
+def test_a_step_puts_files_in_place_and_tells_which_changed(tmp_path: Path) -> None:
+    report = 'echo "changed: $CHANGED_FILES"'
+    first = run_step(step(tmp_path, report))
+    again = run_step(step(tmp_path, report))
+    path = tmp_path / "etc" / "secret"
+    assert first.stdout == f"changed: {path}\n"
+    assert again.stdout == "changed: \n"
+    assert path.read_text() == "first\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_step_hands_over_arguments_and_input(tmp_path: Path) -> None:
+    ran = run_step(step(tmp_path, 'read -r line; echo "$1 $line"', arguments=["a b"], input="secret\n"))
+    assert (ran.returncode, ran.stdout) == (0, "a b secret\n")
+
+
+def test_an_earlier_script_that_fails_ends_the_step(tmp_path: Path) -> None:
+    ran = run_step(step(tmp_path, "echo reached", before=[{"name": "earlier", "script": "exit 7"}]))
+    assert (ran.returncode, ran.stdout) == (7, "")

@@ -1,0 +1,235 @@
+"""The whole graph as an engine would see it: parents, order, lifetimes, secrets, open ports."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from components.remote_host import OperatorKey
+from components.workshop import Workshop
+from swarmhub.text import PROJECT_DIRECTORY
+from tests.support.recording import COMPONENT_PREFIX, UNKNOWN, Graph, Recording, Resource
+from tests.support.stacks import EXISTING_NETWORK, dev_plan
+
+KEY = OperatorKey(public="ssh-ed25519 AAAA operator", private="private key", private_file="/keys/id_ed25519")
+HOST_KEY = "ssh-ed25519 HOSTKEY swarmhub\n-----BEGIN OPENSSH PRIVATE KEY-----\nhost private\n"
+COMPONENTS = {
+    f"swarmhub:{token}"
+    for token in (
+        "workshop:Workshop",
+        "network:Network",
+        "machine:Machine",
+        "storage:DataVolume",
+        "storage:Storage",
+        "swarm:Swarm",
+        "hub:Hub",
+        "front_door:FrontDoor",
+        "probe:Probe",
+    )
+}
+
+
+@pytest.fixture(autouse=True)
+def _directory_ca(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    directory = tmp_path / ".rehearsal"
+    directory.mkdir()
+    (directory / "directory-ca.pem").write_text("directory CA\n")
+    monkeypatch.setattr("components.front_door.PROJECT_DIRECTORY", tmp_path)
+
+
+def local_command(name: str, _inputs: Any) -> dict[str, Any]:
+    return {"stdout": HOST_KEY if name.endswith("-host-key") else f"word-of-{name}", "stderr": ""}
+
+
+def remote_command(name: str, _inputs: Any) -> dict[str, Any]:
+    return {"stdout": "SWMTKN-1-token\n" if name == "swarm-manager" else "", "stderr": ""}
+
+
+def workshop(preview: bool = False, network: Any = None, **changes: Any) -> Graph:
+    plan = dev_plan(network=network, **changes)
+    recording = Recording(
+        preview=preview,
+        outputs={"command:local:Command": local_command, "command:remote:Command": remote_command},
+    )
+    return recording.run(lambda: Workshop("workshop", plan, KEY))
+
+
+@pytest.fixture
+def graph() -> Graph:
+    return workshop(machines__worker__count=2)
+
+
+def by_name(graph: Graph) -> dict[str, Resource]:
+    """The order of registration is not part of a graph: it follows whichever value is known first."""
+    return {each.name: each for each in graph}
+
+
+def changed_inputs(before: Graph, after: Graph) -> set[str]:
+    old, new = by_name(before), by_name(after)
+    return {name for name in old if old[name].inputs != new[name].inputs}
+
+
+def in_a_machine(resource: Resource) -> bool:
+    return resource.type.startswith("docker:") or resource.type == "command:remote:Command"
+
+
+def test_every_component_is_listed_and_registers_its_outputs(graph: Graph) -> None:
+    components = [each for each in graph if each.type.startswith(COMPONENT_PREFIX)]
+    assert {each.type for each in components} == COMPONENTS
+    assert [each.name for each in components if each.outputs is None] == []
+
+
+def test_every_resource_has_a_component_for_parent(graph: Graph) -> None:
+    orphans = [each.name for each in graph if not each.parent and each.type != "swarmhub:workshop:Workshop"]
+    assert orphans == []
+
+
+@pytest.mark.parametrize("changes", [{}, {"network": EXISTING_NETWORK, "site__network": "campus"}])
+def test_what_lives_in_a_machine_ends_with_it(changes: dict[str, Any]) -> None:
+    inside = [each for each in workshop(**changes) if in_a_machine(each)]
+    assert len(inside) > 10
+    assert [each.name for each in inside if not each.deleted_with.endswith("-server")] == []
+
+
+def test_only_web_and_ssh_are_open_to_the_world(graph: Graph) -> None:
+    rules = [each.inputs for each in graph.by_type("SecGroupRule")]
+    open_to_networks = {(r["remoteIpPrefix"], r["portRangeMin"]) for r in rules if r.get("remoteIpPrefix")}
+    assert open_to_networks == {("0.0.0.0/0", 80), ("0.0.0.0/0", 443), ("172.24.4.1/32", 22)}
+    assert all(r.get("remoteGroupId") == "network-members-id" for r in rules if not r.get("remoteIpPrefix"))
+
+
+def test_only_the_manager_has_the_public_address_and_its_group(graph: Graph) -> None:
+    assert [each.name for each in graph.by_type("FloatingIpAssociate")] == ["manager-address"]
+    groups = {each.name: each.inputs["securityGroupIds"] for each in graph.by_type("Port")}
+    assert groups == {
+        "manager-port": ["network-members-id", "network-entrance-id"],
+        "worker-1-port": ["network-members-id"],
+        "worker-2-port": ["network-members-id"],
+    }
+
+
+def test_workers_are_reached_through_the_manager(graph: Graph) -> None:
+    connection = graph.named("worker-1-ready").inputs["connection"]
+    assert connection["host"].startswith("10.20.0.")
+    assert connection["proxy"]["host"].startswith("172.24.4.")
+
+
+def test_every_connection_verifies_the_generated_host_key(graph: Graph) -> None:
+    connections = [each.inputs["connection"] for each in graph.by_type("command:remote:Command")]
+    hops = connections + [each["proxy"] for each in connections if "proxy" in each]
+    assert {hop["hostKey"] for hop in hops} == {"ssh-ed25519 HOSTKEY"}
+    options = json.loads(graph.named("swarm-docker").inputs["sshOpts"])
+    assert "StrictHostKeyChecking=yes" in options
+    assert "KnownHostsCommand=/bin/echo %H ssh-ed25519 HOSTKEY" in options
+
+
+SECRETS = ("private key", "host private", "word-of-", "SWMTKN-1-token")
+
+
+def test_secrets_stand_in_no_command_text_and_no_plain_input(graph: Graph) -> None:
+    for each in graph:
+        for path, value in flatten(each.inputs):
+            if any(secret in str(value) for secret in SECRETS):
+                assert "create" not in path, f"{each.name}: a secret in a command text"
+                covered = any(path == s or path.startswith((f"{s}.", f"{s}[")) for s in each.secret_paths)
+                assert covered, f"{each.name}: {path} is not secret"
+
+
+def flatten(value: Any, path: str = "") -> list[tuple[str, Any]]:
+    if isinstance(value, dict):
+        return [pair for k, v in value.items() for pair in flatten(v, f"{path}.{k}" if path else k)]
+    if isinstance(value, list):
+        return [pair for n, v in enumerate(value) for pair in flatten(v, f"{path}[{n}]")]
+    return [(path, value)]
+
+
+def test_the_join_token_is_shown_nowhere(graph: Graph) -> None:
+    manager = graph.named("swarm-manager")
+    assert manager.inputs["logging"] == "none"
+    assert "stdout" in manager.additional_secret_outputs
+
+
+def test_what_was_generated_is_generated_once(graph: Graph) -> None:
+    generated = [
+        each for each in graph.by_type("command:local:Command") if each.inputs.get("logging") == "none"
+    ]
+    assert len(generated) == 7
+    assert all({"create", "interpreter"} <= set(each.ignore_changes) for each in generated)
+    assert all("stdout" in each.additional_secret_outputs for each in generated)
+
+
+def test_servers_keep_their_disks_when_image_or_user_data_change(graph: Graph) -> None:
+    for server in graph.by_type("openstack:compute/instance:Instance"):
+        assert {"imageId", "userData"} <= set(server.ignore_changes)
+
+
+def test_the_hub_waits_for_storage_and_the_probe_for_everything(graph: Graph) -> None:
+    hub, storage, probe = graph.named("hub-hub"), graph.named("storage-file-system"), graph.named("probe-run")
+    assert graph.awaits(hub, storage)
+    for earlier in ("hub-hub", "hub-proxy", "front-door-certificate", "swarm-worker-1", "swarm-worker-2"):
+        assert graph.awaits(probe, graph.named(earlier)), earlier
+
+
+def test_joins_do_not_wait_for_each_other(graph: Graph) -> None:
+    assert not graph.awaits(graph.named("swarm-worker-2"), graph.named("swarm-worker-1"))
+    assert not graph.awaits(graph.named("hub-hub"), graph.named("swarm-worker-1"))
+
+
+def test_the_volume_is_detached_before_it_is_deleted(graph: Graph) -> None:
+    assert graph.awaits(graph.named("manager-server"), graph.named("data-volume"))
+
+
+def test_the_overlay_fits_the_network_and_holds_300_servers(graph: Graph) -> None:
+    overlay = graph.named("swarm-overlay").inputs
+    assert overlay["options"] == {"com.docker.network.driver.mtu": "1400"}
+    assert overlay["attachable"] is True
+    assert overlay["ipamConfigs"] == [{"subnet": "10.80.0.0/20"}]
+    assert "options" in graph.named("swarm-overlay").ignore_changes
+
+
+def test_hub_and_proxy_stay_on_the_manager_and_publish_nothing(graph: Graph) -> None:
+    services = graph.by_type("docker:index/service:Service")
+    assert {each.inputs["name"] for each in services} == {"hub", "proxy"}
+    for each in services:
+        assert each.inputs["taskSpec"]["placement"] == {"constraints": ["node.role==manager"]}
+        assert each.inputs["endpointSpec"] == {"mode": "dnsrr"}
+
+
+def test_an_existing_network_is_used_and_none_is_made() -> None:
+    graph = workshop(network=EXISTING_NETWORK, site__network="campus")
+    assert graph.by_type("networking/network:Network") == ()
+    assert graph.by_type("openstack:networking/network:Network") == ()
+    assert graph.by_type("Router") == ()
+    assert {each.inputs["networkId"] for each in graph.by_type("Port")} == {"campus-net"}
+
+
+def test_a_preview_with_everything_unknown_has_the_same_resources() -> None:
+    unknown = workshop(preview=True)
+    assert set(by_name(unknown)) == set(by_name(workshop()))
+    assert unknown.named("manager-server").inputs["userData"] is UNKNOWN
+
+
+def test_a_second_run_registers_the_same() -> None:
+    first, second = by_name(workshop()), by_name(workshop())
+    assert {name: each.aspects for name, each in first.items()} == {
+        name: each.aspects for name, each in second.items()
+    }
+
+
+def test_a_changed_limit_changes_the_hub_alone() -> None:
+    # The service takes the configuration by its id, which the recording keeps: a real one is new.
+    assert changed_inputs(workshop(), workshop(limits__memory_gb=2)) == {"hub-config", "probe-run"}
+
+
+def test_a_third_worker_leaves_the_others_alone() -> None:
+    before, after = workshop(machines__worker__count=2), workshop(machines__worker__count=3)
+    added = set(by_name(after)) - set(by_name(before))
+    assert added
+    assert all("worker-3" in name for name in added)
+    assert changed_inputs(before, after) == {"probe-run"}
+
+
+def test_project_directory_is_the_checkout() -> None:
+    assert (PROJECT_DIRECTORY / "Pulumi.yaml").is_file()
