@@ -1,0 +1,131 @@
+"""`pulumi up` against two bare servers, in one run on the rehearsal cloud.
+
+First two servers of the dev stack's flavors are created by openstacksdk, with an empty cloud-config and
+nothing else, and timed until both consoles say that cloud-init has finished. Then the dev stack's
+configuration goes up, a second time, and down, each timed as a whole process. Needs a running cloud:
+
+    scripts/with-env --rehearsal .venv/bin/python -m benchmarks.up
+"""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import openstack
+import yaml
+from openstack.exceptions import SDKException
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+CLOUD = "rehearsal-test"
+STACK = "benchmark"
+PREFIX = "benchmark-bare"
+BOOT_LIMIT_SECONDS = 600
+FACTOR, CONSTANT_SECONDS = 1.5, 120.0
+DESTROY_LIMIT_SECONDS, SECOND_UP_LIMIT_SECONDS = 20.0, 5.0
+
+
+@contextmanager
+def bare_network(cloud: Any) -> Iterator[Any]:
+    """A network with a subnet and nothing else."""
+    network = cloud.network.create_network(name=PREFIX)
+    try:
+        cloud.network.create_subnet(network_id=network.id, name=PREFIX, ip_version=4, cidr="10.99.0.0/24")
+        yield network
+    finally:
+        for port in list(cloud.network.ports(network_id=network.id)):
+            with suppress(SDKException):
+                cloud.network.delete_port(port)
+        cloud.network.delete_network(network)
+
+
+def time_bare_servers(config: dict[str, Any]) -> float:
+    """Seconds from the first create call until both servers' cloud-init has finished."""
+    cloud = openstack.connect(cloud=CLOUD)
+    image = cloud.image.find_image(config["swarmhub:site"]["image"], ignore_missing=False)
+    machines = config["swarmhub:machines"]
+    names = [machines["manager"], machines["worker"]["flavor"]]
+    flavors = [cloud.compute.find_flavor(name, ignore_missing=False) for name in names]
+    user_data = base64.b64encode(b"#cloud-config\nssh_pwauth: false\n").decode()
+    with bare_network(cloud) as network:
+        begin = time.monotonic()
+        servers = [
+            cloud.compute.create_server(
+                name=f"{PREFIX}-{number}",
+                image_id=image.id,
+                flavor_id=flavor.id,
+                networks=[{"uuid": network.id}],
+                user_data=user_data,
+            )
+            for number, flavor in enumerate(flavors, start=1)
+        ]
+        try:
+            waiting = {server.id for server in servers}
+            while waiting:
+                if time.monotonic() - begin > BOOT_LIMIT_SECONDS:
+                    raise SystemExit(f"bare servers: not booted within {BOOT_LIMIT_SECONDS} s")
+                time.sleep(1)
+                for each in list(waiting):
+                    with suppress(SDKException):
+                        output = cloud.compute.get_server_console_output(each, length=20)["output"]
+                        if "Cloud-init" in output and "finished at" in output:
+                            waiting.remove(each)
+            return time.monotonic() - begin
+        finally:
+            for server in servers:
+                cloud.compute.delete_server(server)
+            for server in servers:
+                cloud.compute.wait_for_delete(server, wait=120)
+
+
+def time_pulumi(*arguments: str) -> float:
+    """Seconds one whole pulumi process takes; its output is shown only when it fails."""
+    begin = time.monotonic()
+    ran = subprocess.run(
+        ["pulumi", *arguments, "--stack", STACK, "--non-interactive"],
+        cwd=CHECKOUT,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    if ran.returncode:
+        raise SystemExit(f"pulumi {arguments[0]}: failed\n{ran.stdout}{ran.stderr}")
+    return time.monotonic() - begin
+
+
+def main() -> int:
+    config = yaml.safe_load((CHECKOUT / "Pulumi.dev.yaml").read_text())["config"]
+    bare = time_bare_servers(config)
+    config["swarmhub:site"]["cloud"] = CLOUD
+    stack_file = CHECKOUT / f"Pulumi.{STACK}.yaml"
+    time_pulumi("stack", "init")
+    # A passphrase's salt, if the backend has one, is in the file that init wrote.
+    written = yaml.safe_load(stack_file.read_text()) if stack_file.exists() else {}
+    stack_file.write_text(yaml.safe_dump({**written, "config": config}))
+    try:
+        up = time_pulumi("up", "--yes", "--skip-preview")
+        second = time_pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+    finally:
+        down = time_pulumi("destroy", "--yes", "--skip-preview")
+        time_pulumi("stack", "rm", "--yes")
+        stack_file.unlink(missing_ok=True)
+    limit = FACTOR * bare + CONSTANT_SECONDS
+    rows = [
+        ("two bare servers, both cloud-inits done", bare, None),
+        ("pulumi up, 1 manager + 1 worker", up, limit),
+        ("second pulumi up, no changes", second, SECOND_UP_LIMIT_SECONDS),
+        ("pulumi destroy", down, DESTROY_LIMIT_SECONDS),
+    ]
+    for what, seconds, most in rows:
+        print(f"{what:42} {seconds:7.1f} s" + (f"   goal {most:.0f} s" if most else ""))
+    return int(any(most is not None and seconds > most for _, seconds, most in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
