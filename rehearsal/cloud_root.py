@@ -1,0 +1,60 @@
+"""The root file system the cloud's services run in: which packages, and how it is built."""
+
+from __future__ import annotations
+
+from rehearsal import paths
+from rehearsal.rootfs import Root, RootSpec, build_root
+
+OPENSTACK_PACKAGES = (
+    "keystone",
+    "glance-api",
+    "placement-api",
+    "nova-api",
+    "nova-conductor",
+    "nova-scheduler",
+    "nova-compute",
+    "nova-compute-kvm",  # nova-compute-qemu would pull every qemu-system-*
+    "neutron-server",
+    "neutron-linuxbridge-agent",
+    "neutron-dhcp-agent",
+    "neutron-l3-agent",
+    "neutron-metadata-agent",
+    "cinder-api",
+    "cinder-scheduler",
+    "cinder-volume",
+    "python3-openstackclient",
+)
+BACKING_PACKAGES = (
+    "mariadb-server",
+    "rabbitmq-server",
+    "memcached",
+    "uwsgi",
+    "uwsgi-plugin-python3",
+    "libvirt-daemon-system",
+    "libvirt-clients",
+    "genisoimage",
+)
+# For the machine's side of the network, for building guests, and to fetch the ACME server's compiler.
+TOOL_PACKAGES = (
+    "iptables",
+    "dnsmasq-base",
+    "qemu-utils",
+    "openssl",
+    "openssh-client",
+    "curl",
+    "python3-pip",
+)
+CLOUD_ROOT = RootSpec(
+    directory=paths.CLOUD_ROOT,
+    packages=OPENSTACK_PACKAGES + BACKING_PACKAGES + TOOL_PACKAGES,
+)
+
+
+def build() -> bool:
+    """Build the cloud's root file system unless it is current; return whether anything was done."""
+
+    def say_what_is_there(root: Root) -> None:
+        root.run(["nova-manage", "--version"], log=log)
+
+    log = paths.LOGS / "install.log"
+    return build_root(CLOUD_ROOT, title="cloud root", log=log, finish=say_what_is_there)
