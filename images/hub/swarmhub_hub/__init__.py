@@ -1,0 +1,1 @@
+"""What this hub adds to JupyterHub: its settings, users' homes, users' servers."""

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from swarmhub_hub.config import (
+    ConfigError,
+    Secrets,
+    load_secrets,
+    load_settings,
+    parse_settings,
+    trait_values,
+)
+
+DOCUMENT: dict[str, Any] = {
+    "public_url": "https://hub.example.org",
+    "hub_service": "hub",
+    "proxy_api_url": "http://proxy:8001",
+    "state_directory": "/srv/state",
+    "login": {"kind": "shared-password", "admins": ["ada"]},
+    "probe_user": "swarmhub-probe",
+    "user_server": {
+        "image": "swarmhub/user:dev",
+        "network": "hub",
+        "memory_gb": 1.5,
+        "cpus": 1,
+        "start_timeout_seconds": 300,
+        "http_timeout_seconds": 180,
+        "placement": ["node.role==worker"],
+        "default_url": "/lab",
+    },
+    "homes": {
+        "directory": "/srv/homes",
+        "nfs": {"server": "10.20.0.11", "export": "/homes", "options": "nfsvers=4.2,proto=tcp,hard,noatime"},
+        "uid": 1000,
+        "gid": 1000,
+        "mount_path": "/home/jovyan",
+    },
+}
+SECRETS = Secrets(proxy_token="p" * 64, user_password="u" * 12, admin_password="a" * 32, probe_token="t" * 64)
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    return copy.deepcopy(DOCUMENT)
+
+
+def problems_of(document: object) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(document)
+    return str(caught.value).splitlines()
+
+
+def test_load_settings_takes_every_key(tmp_path: Path, document: dict[str, Any]) -> None:
+    file = tmp_path / "hub.yaml"
+    file.write_text(yaml.safe_dump(document))
+    settings = load_settings(file)
+    assert settings.user_server.memory_bytes == 1_610_612_736
+    assert settings.homes is not None
+    assert settings.homes.nfs.server == "10.20.0.11"
+
+
+def test_parse_settings_accepts_no_homes(document: dict[str, Any]) -> None:
+    document["homes"] = None
+    assert parse_settings(document).homes is None
+
+
+def test_parse_settings_names_a_missing_key(document: dict[str, Any]) -> None:
+    del document["user_server"]["image"]
+    assert problems_of(document) == ["user_server.image: is missing. It must be a text."]
+
+
+def test_parse_settings_names_a_missing_section_once(document: dict[str, Any]) -> None:
+    del document["login"]
+    assert problems_of(document) == ["login: is missing. It must be a mapping."]
+
+
+def test_parse_settings_guesses_at_a_misspelt_key(document: dict[str, Any]) -> None:
+    document["user_server"]["memory_mb"] = 512
+    assert problems_of(document) == [
+        "user_server.memory_mb: is not a setting. Did you mean user_server.memory_gb?"
+    ]
+
+
+def test_parse_settings_reports_all_problems(document: dict[str, Any]) -> None:
+    document["public_url"] = "hub.example.org"
+    document["login"]["kind"] = "github"
+    document["homes"]["uid"] = "root"
+    document["user_server"]["cpus"] = True
+    assert problems_of(document) == [
+        "public_url: 'hub.example.org' is not an address that begins with http:// or https://.",
+        "login.kind: 'github' is not shared-password.",
+        "user_server.cpus: True is not a number above 0.",
+        "homes.uid: 'root' is not a whole number of at least 0.",
+    ]
+
+
+@pytest.mark.parametrize("content", [None, [], "text"])
+def test_parse_settings_refuses_what_is_no_mapping(content: object) -> None:
+    assert problems_of(content) == [f"hub.yaml: a mapping is needed, not {content!r}."]
+
+
+def test_load_settings_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"hub\.yaml: cannot be read \(No such file or directory\)"):
+        load_settings(tmp_path / "hub.yaml")
+
+
+def write_secrets(directory: Path, **changed: str) -> None:
+    values = {"proxy_token": SECRETS.proxy_token, "user_password": SECRETS.user_password}
+    values |= {"admin_password": SECRETS.admin_password, "probe_token": SECRETS.probe_token}
+    for name, value in (values | changed).items():
+        (directory / name.replace("_", "-")).write_text(value + "\n")
+
+
+def test_load_secrets_reads_the_files(tmp_path: Path) -> None:
+    write_secrets(tmp_path)
+    assert load_secrets(tmp_path) == SECRETS
+
+
+def test_load_secrets_says_what_is_wrong_without_the_secret(tmp_path: Path) -> None:
+    write_secrets(tmp_path, user_password="hunter2")
+    (tmp_path / "probe-token").unlink()
+    with pytest.raises(ConfigError) as caught:
+        load_secrets(tmp_path)
+    assert "hunter2" not in str(caught.value)
+    assert str(caught.value).splitlines() == [
+        f"{tmp_path}/user-password: has 7 characters. At least 8 are needed.",
+        (
+            f"{tmp_path}/probe-token: cannot be read (No such file or directory). "
+            "Give the hub's service the secret probe-token."
+        ),
+    ]
+
+
+def test_load_secrets_wants_two_passwords(tmp_path: Path) -> None:
+    write_secrets(tmp_path, user_password=SECRETS.admin_password)
+    with pytest.raises(ConfigError, match="is the same as user-password"):
+        load_secrets(tmp_path)
+
+
+def test_trait_values_bind_the_probe_to_one_user(document: dict[str, Any]) -> None:
+    (role,) = trait_values(parse_settings(document), SECRETS)["JupyterHub.load_roles"]
+    assert role["scopes"]
+    assert all(scope.endswith("!user=swarmhub-probe") for scope in role["scopes"])
+
+
+def test_trait_values_keep_the_database_on_the_data_volume(document: dict[str, Any]) -> None:
+    values = trait_values(parse_settings(document), SECRETS)
+    assert values["JupyterHub.db_url"] == "sqlite:////srv/state/jupyterhub.sqlite"
+    assert values["JupyterHub.cookie_secret_file"].startswith("/srv/state/")

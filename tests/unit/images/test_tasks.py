@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from swarmhub_hub.tasks import Phase, judge_task, newest_task
+
+
+def task(state: str, desired: str = "running", **status: Any) -> dict[str, Any]:
+    return {"DesiredState": desired, "Status": {"State": state, **status}}
+
+
+@pytest.mark.parametrize(
+    "state", ["new", "pending", "assigned", "accepted", "preparing", "ready", "starting"]
+)
+def test_judge_task_waits_for_early_states(state: str) -> None:
+    assert judge_task(task(state)).phase is Phase.WAITING
+
+
+def test_judge_task_waits_for_a_task_not_made_yet() -> None:
+    assert judge_task(None).phase is Phase.WAITING
+
+
+def test_judge_task_gives_dockers_reason_for_waiting() -> None:
+    verdict = judge_task(task("pending", Err="no suitable node (insufficient resources on 2 nodes)"))
+    assert verdict.reason == (
+        "The server's task is pending: no suitable node (insufficient resources on 2 nodes)."
+    )
+
+
+def test_judge_task_knows_a_running_one() -> None:
+    assert judge_task(task("running", Message="started")).phase is Phase.RUNNING
+
+
+@pytest.mark.parametrize("state", ["rejected", "failed", "complete", "shutdown", "orphaned", "remove"])
+def test_judge_task_ends_with_dockers_reason(state: str) -> None:
+    verdict = judge_task(task(state, desired="shutdown", Err="No such image: nobody/nothing"))
+    assert verdict.phase is Phase.ENDED
+    assert verdict.reason == f"The server's task is {state}: No such image: nobody/nothing."
+
+
+def test_judge_task_ends_when_its_machine_is_down() -> None:
+    verdict = judge_task(task("running", desired="shutdown", Message="started"))
+    assert verdict.phase is Phase.ENDED
+    assert "its machine may be down" in verdict.reason
+
+
+def test_judge_task_explains_a_kill_for_memory() -> None:
+    verdict = judge_task(task("failed", Err="task: non-zero exit (137)", ContainerStatus={"ExitCode": 137}))
+    assert verdict.exit_code == 137
+    assert "more memory than its limit" in verdict.reason
+
+
+def test_newest_task_is_the_last_made() -> None:
+    old, new = {"CreatedAt": "2026-01-01T10:00:00Z"}, {"CreatedAt": "2026-01-01T10:00:01Z"}
+    assert newest_task([new, old]) is new
+    assert newest_task([]) is None
