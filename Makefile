@@ -42,4 +42,4 @@ lock: ## freeze requirements/*.in anew (needs uv; UPGRADE=--upgrade for newer ve
 	@scripts/lock.sh $(UPGRADE)
 
 clean: ## remove the rehearsal cloud with its data, the cached toolchain and the virtualenv
-	@$(PYTHON) -m scripts.first_light clean
+	@$(PYTHON) -m scripts.clean

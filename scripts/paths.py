@@ -1,21 +1,10 @@
-"""Where things lie: the checkout's own directories and the cache shared by all checkouts."""
+"""Where things lie in the checkout beside what rehearsal.paths names."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from pathlib import Path
+from rehearsal.paths import CHECKOUT
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 VIRTUALENV = CHECKOUT / ".venv"
 STATE = CHECKOUT / ".state"
-CLIENT_FILES = CHECKOUT / ".rehearsal"
 REQUIREMENTS = CHECKOUT / "requirements"
-
-
-def cache_directory(environment: Mapping[str, str]) -> Path:
-    """The directory for everything that may be made anew; the same rule as in rehearsal/paths.py."""
-    if named := environment.get("SWARMHUB_CACHE"):
-        return Path(named).resolve()
-    base = environment.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base) / "swarmhub"
+TEST_RESULTS = CHECKOUT / "test-results"

@@ -1,44 +1,33 @@
-"""Named steps with elapsed seconds, and the one way user errors leave a command."""
+"""The one way user errors leave a command."""
 
 from __future__ import annotations
 
+import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import FrameType
 
-from swarmhub.errors import Finding, UserError
+from swarmhub.errors import UserError
 
-
-def say(line: str) -> None:
-    print(line, flush=True)
+INTERRUPTED = 128 + signal.SIGINT
 
 
-@contextmanager
-def step(name: str) -> Iterator[None]:
-    """Print ``name`` with the seconds the block took, or that it did not get through."""
-    started = time.monotonic()
-    try:
-        yield
-    except BaseException:
-        say(f"{name}: not finished after {time.monotonic() - started:.1f} s")
-        raise
-    say(f"{name}: {time.monotonic() - started:.1f} s")
-
-
-def refuse(where: str, problem: str, remedy: str, rule: str = "") -> UserError:
-    """A UserError of one finding, ready to be raised."""
-    return UserError([Finding(where=where, problem=problem, remedy=remedy, rule=rule)])
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def run_command(main: Callable[[], int]) -> None:
-    """Exit with ``main``'s code; a UserError is printed as sentences, Ctrl-C ends without a traceback."""
+    """Exit with ``main``'s code; a UserError is printed as sentences, an interrupt ends without a traceback.
+
+    SIGTERM is taken as Ctrl-C, so that a command that is ended in either way cleans up.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = main()
     except UserError as error:
         print(error, file=sys.stderr)
         code = 1
     except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        code = 130
+        print("interrupted", file=sys.stderr)
+        code = INTERRUPTED
     raise SystemExit(code)

@@ -18,8 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.paths import CHECKOUT, REQUIREMENTS, STATE, VIRTUALENV, cache_directory
-from scripts.steps import refuse, run_command, say, step
+from rehearsal.host import fail, step
+from rehearsal.paths import CHECKOUT, cache_directory
+from scripts.paths import REQUIREMENTS, STATE, VIRTUALENV
+from scripts.steps import run_command
 
 LOCK_FILES = (REQUIREMENTS / "run.txt", REQUIREMENTS / "dev.txt")
 CHOICE_FILE = STATE / "toolchain.json"
@@ -245,12 +247,12 @@ def provide_pulumi(
             continue
         faults = find_faults(cached, versions)
         if not faults:
-            say(f"Pulumi {versions.pulumi} from {place}")
+            print(f"  Pulumi {versions.pulumi} from {place}", flush=True)
             return cached
         attempts.append(Attempt(place=place, outcome=", ".join(faults)))
 
     plugins = " and ".join(f"{name} {version}" for name, version in versions.plugins.items())
-    raise refuse(
+    fail(
         "pulumi",
         "none that fits was found; tried " + "; ".join(map(str, attempts)),
         "Install it (https://www.pulumi.com/docs/install), or set SWARMHUB_PULUMI_DIST to a directory with "
@@ -260,22 +262,19 @@ def provide_pulumi(
 
 
 def hash_lock(lock_files: Sequence[Path] = LOCK_FILES) -> str:
-    """What the virtualenv is made from: the interpreter and the frozen requirements."""
-    digest = hashlib.sha256(f"{sys.version}\n{sys.base_prefix}\n".encode())
-    for path in lock_files:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    """What the virtualenv is made from: the frozen requirements."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in lock_files)).hexdigest()
 
 
 def provide_venv_module() -> None:
     """See that this Python can make virtualenvs; Debian packages that apart. Raises UserError."""
-    if importable("ensurepip"):
+    if answers(sys.executable, "import ensurepip"):
         return
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
     commands = [["apt-get", "update"], ["apt-get", "install", "--yes", "--no-install-recommends", package]]
     as_typed = " && ".join(" ".join(command) for command in commands)
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise refuse("python3", "the module venv is incomplete here", f"Run as root: {as_typed}")
+        fail("python3", "the module venv is incomplete here", f"Run as root: {as_typed}")
     with step(f"apt-get install {package}"):
         for command in commands:
             done = subprocess.run(
@@ -286,13 +285,15 @@ def provide_venv_module() -> None:
                 stderr=subprocess.STDOUT,
             )
             if done.returncode:
-                raise refuse(
-                    "python3-venv", f"`{' '.join(command)}` failed:\n{tail(done.stdout)}", "Mend that first"
-                )
+                fail("python3-venv", f"`{' '.join(command)}` failed:\n{tail(done.stdout)}", "Mend that first")
 
 
-def importable(module: str) -> bool:
-    return subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True).returncode == 0
+def answers(python: Path | str, statement: str = "") -> bool:
+    """Whether that interpreter is there and runs ``statement``."""
+    try:
+        return subprocess.run([python, "-c", statement], capture_output=True).returncode == 0
+    except OSError:
+        return False
 
 
 def tail(text: str, lines: int = 12) -> str:
@@ -300,10 +301,10 @@ def tail(text: str, lines: int = 12) -> str:
 
 
 def provide_virtualenv(directory: Path = VIRTUALENV, lock_files: Sequence[Path] = LOCK_FILES) -> None:
-    """Make the virtualenv unless it was made of this Python and these lock files. Raises UserError."""
+    """Make the virtualenv unless the one there works and has these lock files. Raises UserError."""
     stamp = directory / "made-from"
     wanted = hash_lock(lock_files)
-    if stamp.is_file() and stamp.read_text() == wanted:
+    if stamp.is_file() and stamp.read_text() == wanted and answers(directory / "bin" / "python"):
         return
     provide_venv_module()
     with step("virtualenv"):
@@ -316,7 +317,7 @@ def provide_virtualenv(directory: Path = VIRTUALENV, lock_files: Sequence[Path] 
             stderr=subprocess.STDOUT,
         )
         if done.returncode:
-            raise refuse(
+            fail(
                 "virtualenv",
                 f"the locked packages could not be installed:\n{tail(done.stdout)}",
                 "See that pip reaches a package index here (pip config list), then run make setup again",
@@ -328,8 +329,7 @@ def record_choice(installation: Installation, path: Path = CHOICE_FILE) -> None:
     """Remember the chosen Pulumi for scripts/with-env, which must not search each time."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     text = json.dumps({"binary": str(installation.binary), "home": str(installation.home)}, indent=2) + "\n"
-    if not path.is_file() or path.read_text() != text:
-        path.write_text(text)
+    path.write_text(text)
 
 
 def read_choice(path: Path = CHOICE_FILE) -> Installation:
@@ -338,17 +338,18 @@ def read_choice(path: Path = CHOICE_FILE) -> Installation:
         choice = {name: Path(value) for name, value in json.loads(path.read_text()).items()}
         installation = Installation(**choice)
     except (OSError, ValueError, TypeError):
-        raise refuse("toolchain", "it is not set up in this checkout", "Run make setup") from None
+        fail("toolchain", "it is not set up in this checkout", "Run make setup")
     if not installation.binary.exists():
-        raise refuse("toolchain", f"{installation.binary} is gone", "Run make setup")
+        fail("toolchain", f"{installation.binary} is gone", "Run make setup")
     return installation
 
 
 def main() -> int:
-    with step("setup"):
-        installation = provide_pulumi(os.environ, read_versions())
+    STATE.mkdir(mode=0o700, exist_ok=True)
+    with (STATE / "setup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        record_choice(provide_pulumi(os.environ, read_versions()))
         provide_virtualenv()
-        record_choice(installation)
     return 0
 
 

@@ -1,0 +1,209 @@
+"""One stack of this checkout on the rehearsal cloud: made, brought up, looked at, destroyed, mended."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rehearsal.host import fail
+from rehearsal.paths import CHECKOUT, CLIENT
+from scripts.environment import pulumi_environment, read_client_environment
+from scripts.paths import STATE
+from scripts.progress import Progress
+from scripts.pulumi_run import ask, describe_failure, end_leftovers, watch
+from scripts.toolchain import read_choice
+
+PROJECT = "swarmhub"
+CLOUD_ID_VARIABLE = "SWARMHUB_REHEARSAL_ID"
+# What Pulumi itself writes into a stack's file; all else comes from the file in the checkout.
+KEYS_OF_PULUMI = ("encryptionsalt", "encryptedkey", "secretsprovider")
+OPTIONS_OF_A_CHANGE = ("--yes", "--skip-preview", "--suppress-outputs")
+SWEEP_TIMEOUT_SECONDS = 300
+
+
+def print_line(line: str) -> None:
+    print(line, flush=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """A stack whose configuration is derived from a file of the checkout, which Pulumi so never rewrites."""
+
+    name: str
+    environment: Mapping[str, str]
+    configuration: Mapping[str, Any]
+    state: Path = STATE
+    say: Callable[[str], None] = field(default=print_line)
+
+    @property
+    def directory(self) -> Path:
+        """Where pulumi runs for whatever does not need the program."""
+        return self.state / "stacks" / self.name
+
+    @property
+    def configuration_file(self) -> Path:
+        return self.directory / f"Pulumi.{self.name}.yaml"
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What tells pulumi in the program's directory which stack and which configuration is meant."""
+        return ("--stack", self.name, "--config-file", str(self.configuration_file))
+
+    @property
+    def mark(self) -> str:
+        return f"{self.state}:{self.name}"
+
+    def log(self, operation: str) -> Path:
+        return self.state / "logs" / f"{self.name}-{operation}.log"
+
+    def ask(self, *arguments: str, input_text: str | None = None) -> str:
+        """Run a quick pulumi command on this stack. Raises UserError."""
+        return ask(
+            [*arguments, "--stack", self.name],
+            environment=self.environment,
+            directory=self.directory,
+            input_text=input_text,
+        )
+
+    def write_configuration(self) -> None:
+        """Derive the stack's file from the configuration, keeping what Pulumi wrote into it."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.directory / "Pulumi.yaml").write_text(yaml.safe_dump({"name": PROJECT, "runtime": "python"}))
+        path = self.configuration_file
+        former = yaml.safe_load(path.read_text()) if path.exists() else None
+        kept = {key: value for key, value in (former or {}).items() if key in KEYS_OF_PULUMI}
+        path.write_text(yaml.safe_dump({**self.configuration, **kept}))
+
+    def exists(self) -> bool:
+        self.write_configuration()
+        listed = ask(["stack", "ls", "--json"], environment=self.environment, directory=self.directory)
+        return any(entry["name"].split("/")[-1] == self.name for entry in json.loads(listed))
+
+    def ensure(self) -> None:
+        """Make the stack unless it is there."""
+        if not self.exists():
+            ask(["stack", "init", self.name], environment=self.environment, directory=self.directory)
+
+    def export(self) -> dict[str, Any]:
+        """The stack's deployment, secrets encrypted."""
+        exported: dict[str, Any] = json.loads(self.ask("stack", "export"))
+        return exported["deployment"] or {}
+
+    def count_resources(self) -> int:
+        """How many resources the state holds, the stack itself not counted."""
+        return sum(r["type"] != "pulumi:pulumi:Stack" for r in self.export().get("resources") or ())
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secrets in plain."""
+        outputs: dict[str, Any] = json.loads(self.ask("stack", "output", "--json", "--show-secrets"))
+        return outputs
+
+    def remove(self) -> None:
+        """Forget the stack, whatever its state says is there, and the file that was derived for it."""
+        self.ask("stack", "rm", "--force", "--yes")
+        self.configuration_file.unlink(missing_ok=True)
+        self.cloud_record.unlink(missing_ok=True)
+
+    def change(self, operation: str, *options: str) -> Progress:
+        """Run ``up`` or ``destroy`` in the program's directory. Raises UserError with its errors."""
+        progress = Progress(say=self.say)
+        log = self.log(operation)
+        code = watch(
+            [operation, *OPTIONS_OF_A_CHANGE, *options, *self.options],
+            environment=self.environment,
+            directory=CHECKOUT,
+            log=log,
+            progress=progress,
+            mark=self.mark,
+        )
+        if code:
+            print_line(describe_failure(progress, log))
+            fail(f"pulumi {operation}", f"it ended with status {code}", f"Mend what stands above; log: {log}")
+        return progress
+
+    def mend(self, *, cloud: str) -> None:
+        """Put right what a killed pulumi left: its processes, its lock, resources it did not get to note."""
+        self.release_lock()
+        if not self.exists() or not self.export().get("pending_operations"):
+            return
+        self.say("  an earlier run was interrupted: looking for what it left in the cloud")
+        exported, cleaned = self.directory / "export.json", self.directory / "cleaned.json"
+        exported.touch(mode=0o600)
+        exported.write_text(self.ask("stack", "export"))
+        try:
+            sweep = [sys.executable, "-m", "live.sweep", "--stack-export", str(exported), "--cloud", cloud]
+            sweep += ["--prefix", f"{PROJECT}-{self.name}-", "--write-cleaned", str(cleaned)]
+            done = subprocess.run(
+                sweep, env=dict(self.environment), cwd=CHECKOUT, timeout=SWEEP_TIMEOUT_SECONDS
+            )
+            if done.returncode:
+                fail(
+                    "sweep",
+                    f"it ended with status {done.returncode}",
+                    "See above; then run the same command again",
+                )
+            self.ask("stack", "import", "--force", "--file", str(cleaned))
+        finally:
+            exported.unlink()
+            cleaned.unlink(missing_ok=True)
+
+    def release_lock(self) -> None:
+        """Break the lock of a pulumi of this machine that is gone. Raises UserError for a living one."""
+        backend = self.environment.get("PULUMI_BACKEND_URL", "")
+        if not backend.startswith("file://"):
+            return
+        locks = (
+            Path(backend.removeprefix("file://")) / ".pulumi" / "locks" / "organization" / PROJECT / self.name
+        )
+        for path in locks.glob("*.json"):
+            owner = json.loads(path.read_text())
+            if owner["hostname"] != socket.gethostname() or is_running(owner["pid"]):
+                fail(
+                    f"stack {self.name}",
+                    f"process {owner['pid']} on {owner['hostname']} changes it since {owner['timestamp']}",
+                    "Wait until it has ended, or end it, then try again",
+                )
+            path.unlink()
+            path.with_name(f"{path.name}.attrs").unlink(missing_ok=True)
+            self.say(f"  the lock of an earlier run, whose process {owner['pid']} is gone, was removed")
+            if ended := end_leftovers(self.mark):
+                self.say(f"  {ended} processes which that run had left were ended")
+
+    @property
+    def cloud_record(self) -> Path:
+        return self.directory / "cloud-id"
+
+    def belongs_to(self, cloud_id: str) -> bool:
+        """Whether the stack was last deployed on that very cloud, or never."""
+        return not self.cloud_record.exists() or self.cloud_record.read_text() == cloud_id
+
+    def note_cloud(self, cloud_id: str) -> None:
+        self.cloud_record.write_text(cloud_id)
+
+
+def is_running(pid: int) -> bool:
+    """Whether that process is a living pulumi; its id may have been given to another since."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "pulumi"
+    except OSError:
+        return False
+
+
+def rehearsal_environment() -> dict[str, str]:
+    """The environment of pulumi on the rehearsal cloud, which must have written its client files."""
+    return pulumi_environment(read_choice(), os.environ) | read_client_environment(CLIENT / "env")
+
+
+def read_configuration(name: str = "dev") -> dict[str, Any]:
+    """The stack file of that name in the checkout."""
+    loaded: dict[str, Any] = yaml.safe_load((CHECKOUT / f"Pulumi.{name}.yaml").read_text())
+    return loaded

@@ -1,0 +1,128 @@
+"""Runs the test tiers whose needs this machine meets, and says which were left out and why."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from rehearsal.host import fail, require_disk, require_memory, require_root
+from rehearsal.paths import CHECKOUT, REHEARSAL
+from scripts.steps import run_command
+from scripts.toolchain import read_choice
+from swarmhub.errors import UserError
+
+CLOUD_MEMORY_MB = 6000
+CLOUD_DISK_GB = 12
+
+
+def require_cloud() -> None:
+    """Raise UserError when the rehearsal cloud cannot run here, with the reason and the remedy."""
+    read_choice()
+    require_root()
+    if not shutil.which("debootstrap") and not shutil.which("apt-get"):
+        fail("cloud", "neither debootstrap nor apt-get is here", "Install debootstrap")
+    if not (CHECKOUT / "rehearsal" / "__main__.py").exists():
+        fail("cloud", "rehearsal/ is incomplete", "Take a complete checkout")
+    require_memory(CLOUD_MEMORY_MB)
+    require_disk(REHEARSAL, 0 if REHEARSAL.exists() else CLOUD_DISK_GB)
+
+
+def python(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", *arguments]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tier:
+    """Commands that pass together, and what must be met to run them (a UserError says what is not)."""
+
+    name: str
+    commands: Sequence[Sequence[str]]
+    needs: Callable[[], None] = field(default=lambda: None)
+
+
+TIERS = (
+    Tier(
+        name="check",
+        commands=(python("ruff", "format", "--check"), python("ruff", "check"), python("mypy")),
+    ),
+    Tier(name="unit", commands=(python("pytest", "--quiet", "tests/unit"),)),
+    Tier(
+        name="cloud",
+        commands=(python("pytest", "--capture=no", "--verbose", "tests/cloud"),),
+        needs=require_cloud,
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a tier ended; ``reason`` is why it was left out."""
+
+    tier: str
+    passed: bool
+    seconds: float = 0.0
+    reason: str = ""
+
+    def __str__(self) -> str:
+        if self.reason:
+            return f"{self.tier}: left out. {self.reason}"
+        return f"{self.tier}: {'passed' if self.passed else 'FAILED'} in {self.seconds:.0f} s"
+
+
+def find_reason(tier: Tier) -> str:
+    """Why a tier cannot run here; empty when it can."""
+    try:
+        tier.needs()
+    except UserError as refusal:
+        return str(refusal)
+    return ""
+
+
+def run_tier(tier: Tier) -> Outcome:
+    """Run a tier's commands up to the first that fails."""
+    print(f"== {tier.name}", flush=True)
+    begin = time.monotonic()
+    passed = all(subprocess.run(command, cwd=CHECKOUT).returncode == 0 for command in tier.commands)
+    return Outcome(tier=tier.name, passed=passed, seconds=time.monotonic() - begin)
+
+
+def run_tiers(tiers: Sequence[Tier], *, required: bool) -> bool:
+    """Run what can be run, say what cannot, return whether all is well; ``required`` allows no omission.
+
+    Nothing follows the closing line of the last tier unless an earlier one failed.
+    """
+    outcomes = []
+    runnable = []
+    for tier in tiers:
+        if reason := find_reason(tier):
+            outcomes.append(Outcome(tier=tier.name, passed=not required, reason=reason))
+            print(f"== {outcomes[-1]}", flush=True)
+        else:
+            runnable.append(tier)
+    for position, tier in enumerate(runnable):
+        outcomes.append(run_tier(tier))
+        if position + 1 < len(runnable):
+            print(f"== {outcomes[-1]}", flush=True)
+    failed = [outcome for outcome in outcomes if not outcome.passed]
+    for outcome in failed:
+        print(f"== {outcome}", file=sys.stderr, flush=True)
+    return not failed
+
+
+def main() -> int:
+    known = {tier.name: tier for tier in TIERS}
+    if unknown := set(sys.argv[1:]) - known.keys():
+        fail("tiers", f"there is none named {', '.join(sorted(unknown))}", f"Use {', '.join(known)}")
+    named = [known[name] for name in sys.argv[1:]]
+    # A tier that was named was asked for, as all of them are in CI.
+    required = bool(named) or os.environ.get("CI") == "true"
+    return 0 if run_tiers(named or TIERS, required=required) else 1
+
+
+if __name__ == "__main__":
+    run_command(main)
