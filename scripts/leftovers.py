@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
-from rehearsal.paths import REHEARSAL
+from rehearsal import network
+from rehearsal.paths import CLOUD_ROOT, REHEARSAL, ROOTS
 from rehearsal.rootfs import mounts_below
-
-NAMESPACE = "swarmhub-cloud"
-INTERFACE_PREFIX = "swarmhub-"
 
 
 def find_traces() -> list[str]:
-    """Sentences, one for each process, mount, network namespace and interface that is left."""
-    traces = [f"mounted: {point}" for point in mounts_below(REHEARSAL)]
-    if (Path("/run/netns") / NAMESPACE).exists():
-        traces.append(f"network namespace: {NAMESPACE}")
-    traces += [
-        f"network interface: {interface.name}"
-        for interface in Path("/sys/class/net").iterdir()
-        if interface.name.startswith(INTERFACE_PREFIX)
-    ]
+    """Phrases, one for each process, mount, rule, network namespace and interface that is left."""
+    traces = [f"mount {point}" for point in mounts_below(REHEARSAL)]
+    traces += [f"process {pid} ({name})" for pid, name in find_processes()]
+    return traces + (network.leftovers() if CLOUD_ROOT.is_dir() else [])
+
+
+def find_processes() -> list[tuple[int, str]]:
+    """Processes whose root directory is one of the rehearsal cloud's, by whatever path they know it."""
+    roots = {identify(path) for path in ROOTS.glob("*") if path.is_dir()}
+    found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            root, program = (process / "root").readlink(), (process / "exe").readlink()
-            if root.is_relative_to(REHEARSAL) or program.is_relative_to(REHEARSAL):
-                traces.append(f"process {process.name}: {program}")
-    return traces
+            if identify(process / "root") in roots:
+                found.append((int(process.name), (process / "comm").read_text().strip()))
+    return found
+
+
+def identify(path: Path) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
