@@ -1,0 +1,197 @@
+"""Deletes what a killed `pulumi up` was creating: what the cloud has of a stack and its state does not.
+
+Only what bears the stack's prefix is looked at, only what the state does not know is deleted, and of volumes
+only those whose creation was pending: a volume may hold data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openstack
+from openstack import exceptions as sdk
+
+GONE_SECONDS = 120
+MIN_PREFIX_CHARACTERS = len("swarmhub-x-")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One kind of resource: how to list and delete it, and where its name stands."""
+
+    title: str
+    list_all: Callable[[Any], Iterable[Any]]
+    delete: Callable[[Any, Any], None]
+    name_of: Callable[[Any], str] = lambda resource: resource.name or ""
+    id_of: Callable[[Any], str] = lambda resource: resource.id
+
+
+def _delete_server(cloud: Any, server: Any) -> None:
+    cloud.compute.delete_server(server)
+    cloud.compute.wait_for_delete(server, interval=1, wait=GONE_SECONDS)
+
+
+def _delete_router(cloud: Any, router: Any) -> None:
+    for port in cloud.network.ports(device_id=router.id):
+        if port.device_owner.startswith("network:router_interface"):
+            cloud.network.remove_interface_from_router(router, port_id=port.id)
+    cloud.network.delete_router(router)
+
+
+def _delete_volume(cloud: Any, volume: Any) -> None:
+    cloud.block_storage.delete_volume(volume)
+    cloud.block_storage.wait_for_delete(volume, interval=1, wait=GONE_SECONDS)
+
+
+VOLUME = "volume"
+# In the order of deletion: what is used comes after what uses it.
+KINDS = (
+    Kind(title="server", list_all=lambda cloud: cloud.compute.servers(), delete=_delete_server),
+    Kind(
+        title="floating IP",
+        list_all=lambda cloud: cloud.network.ips(),
+        delete=lambda cloud, each: cloud.network.delete_ip(each),
+        # A floating IP has no name; the program describes it by one.
+        name_of=lambda each: each.description or "",
+    ),
+    Kind(
+        title="port",
+        list_all=lambda cloud: cloud.network.ports(),
+        delete=lambda cloud, each: cloud.network.delete_port(each),
+    ),
+    Kind(title="router", list_all=lambda cloud: cloud.network.routers(), delete=_delete_router),
+    Kind(
+        title="subnet",
+        list_all=lambda cloud: cloud.network.subnets(),
+        delete=lambda cloud, each: cloud.network.delete_subnet(each),
+    ),
+    Kind(
+        title="network",
+        list_all=lambda cloud: cloud.network.networks(is_router_external=False),
+        delete=lambda cloud, each: cloud.network.delete_network(each),
+    ),
+    Kind(
+        title="security group",
+        list_all=lambda cloud: cloud.network.security_groups(),
+        delete=lambda cloud, each: cloud.network.delete_security_group(each),
+    ),
+    Kind(
+        title="keypair",
+        list_all=lambda cloud: cloud.compute.keypairs(),
+        delete=lambda cloud, each: cloud.compute.delete_keypair(each),
+        id_of=lambda each: each.name,
+    ),
+    Kind(title=VOLUME, list_all=lambda cloud: cloud.block_storage.volumes(), delete=_delete_volume),
+)
+VOLUME_TYPE = "openstack:blockstorage/volume:Volume"
+
+
+def _deployment(export: Mapping[str, Any]) -> Mapping[str, Any]:
+    return export.get("deployment") or {}
+
+
+def known_ids(export: Mapping[str, Any]) -> set[str]:
+    """The ids of everything in a stack's state."""
+    return {each["id"] for each in _deployment(export).get("resources") or [] if each.get("id")}
+
+
+def pending_creations(export: Mapping[str, Any]) -> set[str]:
+    """The types of what was being created when the run was ended."""
+    pending = _deployment(export).get("pending_operations") or []
+    return {each["resource"]["type"] for each in pending if each.get("type") == "creating"}
+
+
+def without_pending_creations(export: Mapping[str, Any]) -> dict[str, Any]:
+    """The export as the next `pulumi up` takes it without asking about what was being created."""
+    pending = [
+        each for each in _deployment(export).get("pending_operations") or [] if each.get("type") != "creating"
+    ]
+    return {**export, "deployment": {**_deployment(export), "pending_operations": pending}}
+
+
+def _belongs(name: str, prefix: str) -> bool:
+    return name.startswith(prefix) or f"{name}-" == prefix
+
+
+def sweep(cloud: Any, export: Mapping[str, Any], prefix: str, *, dry_run: bool = False) -> list[str]:
+    """Delete the orphans of a stack; returns the sentences of what was done, and of what could not be.
+
+    Raises ``ValueError`` for a prefix so short that it would be somebody else's too.
+    """
+    if len(prefix) < MIN_PREFIX_CHARACTERS or not prefix.endswith("-"):
+        raise ValueError(f"sweep: {prefix!r} is not the prefix of one stack, such as swarmhub-spring-school-")
+    known, pending = known_ids(export), pending_creations(export)
+    said = []
+    for kind in KINDS:
+        for each in list(kind.list_all(cloud)):
+            name, identity = kind.name_of(each), kind.id_of(each)
+            if identity in known or not _belongs(name, prefix):
+                continue
+            label = f"{kind.title} {name} ({identity})"
+            if kind.title == VOLUME and VOLUME_TYPE not in pending:
+                said.append(
+                    f"kept {label}: it is in no state and may hold data; delete it by hand if it does not"
+                )
+                continue
+            if dry_run:
+                said.append(f"would delete {label}")
+                continue
+            try:
+                kind.delete(cloud, each)
+            except sdk.NotFoundException:
+                continue
+            except sdk.SDKException as error:
+                said.append(f"could not delete {label}: {error}")
+            else:
+                said.append(f"deleted {label}")
+    return said
+
+
+def settle(cloud: Any, prefix: str, seconds: float = 20.0) -> None:
+    """Wait until no server of the stack is being built: one in that state cannot always be deleted."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(sdk.SDKException):
+            building = [
+                s for s in cloud.compute.servers() if _belongs(s.name, prefix) and s.status == "BUILD"
+            ]
+            if not building:
+                return
+        time.sleep(1)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="live.sweep", description=__doc__)
+    parser.add_argument("--stack-export", type=Path, required=True, help="output of `pulumi stack export`")
+    parser.add_argument("--cloud", required=True, help="entry of clouds.yaml")
+    parser.add_argument("--prefix", required=True, help="beginning of the stack's resource names")
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument(
+        "--write-cleaned", type=Path, help="for `pulumi stack import`: without pending creations"
+    )
+    options = parser.parse_args(arguments)
+    export = json.loads(options.stack_export.read_text())
+    cloud = openstack.connect(cloud=options.cloud)
+    settle(cloud, options.prefix)
+    try:
+        said = sweep(cloud, export, options.prefix, dry_run=options.dry_run)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for sentence in said:
+        print(f"sweep: {sentence}", flush=True)
+    if options.write_cleaned:
+        options.write_cleaned.write_text(json.dumps(without_pending_creations(export)))
+    return int(any(sentence.startswith("could not") for sentence in said))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""The sweep: only orphans of the one stack, used things last, no volume that may hold data."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from live.sweep import VOLUME_TYPE, sweep, without_pending_creations
+
+PREFIX = "swarmhub-dev-"
+
+
+class FakeCloud:
+    """Lists of resources, and the order in which they were deleted."""
+
+    def __init__(self) -> None:
+        self.deleted: list[str] = []
+
+        def some(*names: str) -> list[SimpleNamespace]:
+            return [
+                SimpleNamespace(id=f"{name}-id", name=name, status="ACTIVE", description="") for name in names
+            ]
+
+        def delete(each: Any) -> None:
+            self.deleted.append(each.name or each.description)
+
+        addresses = [
+            SimpleNamespace(id="ip-id", name="172.24.4.50", description="swarmhub-dev-network-address")
+        ]
+        self.compute = SimpleNamespace(
+            servers=lambda: some("swarmhub-dev-manager", "swarmhub-dev2-manager", "other"),
+            keypairs=lambda: [SimpleNamespace(id="kp", name="swarmhub-dev")],
+            delete_server=delete,
+            delete_keypair=delete,
+            wait_for_delete=lambda *_, **__: None,
+        )
+        self.network = SimpleNamespace(
+            ips=lambda: addresses,
+            ports=lambda **_: some("swarmhub-dev-manager"),
+            routers=lambda: some("swarmhub-dev-network-router"),
+            subnets=list,
+            networks=lambda is_router_external: some("swarmhub-dev-network"),
+            security_groups=lambda: some("swarmhub-dev-network-members", "default"),
+            delete_ip=lambda each: self.deleted.append(each.description),
+            delete_port=delete,
+            delete_router=delete,
+            delete_network=delete,
+            delete_security_group=delete,
+            delete_subnet=delete,
+            remove_interface_from_router=lambda *_, **__: None,
+        )
+        # No port of the router is an interface of ours here.
+        self.network.ports = lambda device_id=None: [] if device_id else some("swarmhub-dev-manager")
+        self.block_storage = SimpleNamespace(
+            volumes=lambda: some("swarmhub-dev-data"),
+            delete_volume=delete,
+            wait_for_delete=lambda *_, **__: None,
+        )
+
+
+def export(*known: str, pending: tuple[str, ...] = ()) -> dict[str, Any]:
+    operations = [{"type": "creating", "resource": {"type": each}} for each in pending]
+    return {"deployment": {"resources": [{"id": each} for each in known], "pending_operations": operations}}
+
+
+def test_orphans_go_in_the_order_of_use_and_others_stay() -> None:
+    cloud = FakeCloud()
+    sweep(cloud, export("swarmhub-dev-network-id"), PREFIX)
+    assert cloud.deleted == [
+        "swarmhub-dev-manager",
+        "swarmhub-dev-network-address",
+        "swarmhub-dev-manager",
+        "swarmhub-dev-network-router",
+        "swarmhub-dev-network-members",
+        "swarmhub-dev",
+    ]
+
+
+def test_a_volume_is_kept_and_named_unless_it_was_being_created() -> None:
+    kept, pending = FakeCloud(), FakeCloud()
+    said = sweep(kept, export(), PREFIX)
+    assert any(sentence.startswith("kept volume swarmhub-dev-data") for sentence in said)
+    assert "swarmhub-dev-data" not in kept.deleted
+    sweep(pending, export(pending=(VOLUME_TYPE,)), PREFIX)
+    assert "swarmhub-dev-data" in pending.deleted
+
+
+def test_a_dry_run_deletes_nothing() -> None:
+    cloud = FakeCloud()
+    said = sweep(cloud, export(), PREFIX, dry_run=True)
+    assert cloud.deleted == []
+    assert "would delete server swarmhub-dev-manager (swarmhub-dev-manager-id)" in said
+
+
+@pytest.mark.parametrize("prefix", ["", "swarmhub-", "swarmhub-dev"])
+def test_a_prefix_that_could_be_anothers_is_refused(prefix: str) -> None:
+    with pytest.raises(ValueError, match="not the prefix of one stack"):
+        sweep(FakeCloud(), export(), prefix)
+
+
+def test_pending_creations_are_taken_out_of_the_export() -> None:
+    cleaned = without_pending_creations(export("a", pending=(VOLUME_TYPE,)))
+    assert cleaned["deployment"] == {"resources": [{"id": "a"}], "pending_operations": []}
