@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 import pulumi
@@ -9,8 +10,18 @@ from pulumi_command import local
 
 from components.front_door import trusted_ca_argument
 from components.hub import Hub
+from components.remote_host import RemoteHost
+from components.swarm import ssh_options
 from swarmhub import plan as planned
 from swarmhub.text import PROJECT_DIRECTORY, START_TIMEOUT_SECONDS
+
+LOGS = "docker service ps --no-trunc hub proxy; docker service logs --tail 40 hub; docker logs --tail 10 front-door"
+
+
+def logs_command(host: RemoteHost) -> pulumi.Output[str]:
+    """What the probe runs when a step fails: the hub's own words, fetched from the manager."""
+    words = ["ssh", *ssh_options(host), pulumi.Output.concat(host.user, "@", host.address), LOGS]
+    return pulumi.Output.all(*words).apply(shlex.join)
 
 
 class Probe(pulumi.ComponentResource):
@@ -24,6 +35,7 @@ class Probe(pulumi.ComponentResource):
         domain: pulumi.Output[str],
         address: pulumi.Output[str],
         hub: Hub,
+        host: RemoteHost,
         noticed: Sequence[pulumi.Input[str]],
         depends_on: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
@@ -40,6 +52,8 @@ class Probe(pulumi.ComponentResource):
                 f" --start-timeout-seconds {START_TIMEOUT_SECONDS}",
                 trusted_ca_argument(plan),
                 f" --nameserver {plan.name_server}" if plan.name_server else "",
+                " --logs-command ",
+                logs_command(host).apply(shlex.quote),
             ),
             dir=str(PROJECT_DIRECTORY),
             stdin=pulumi.Output.json_dumps(

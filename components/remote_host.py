@@ -15,16 +15,16 @@ DIAL_SECONDS = 5
 FIRST_BOOT_SECONDS = 900
 STEP_SECONDS = 600
 UNLIMITED = -1
-BOOT_FINISHED = "/var/lib/cloud/instance/boot-finished"
+FIRST_BOOT_RESULT = "/run/cloud-init/result.json"
 
-# cloud-init writes boot-finished last and its findings to result.json; asking cloud-init costs seconds.
+# cloud-init writes its findings last; asking `cloud-init status` for them costs seconds each time.
 AWAIT_FIRST_BOOT = f"""
-timeout {FIRST_BOOT_SECONDS} sh -c 'until [ -e {BOOT_FINISHED} ]; do sleep 0.5; done' || {{
+timeout {FIRST_BOOT_SECONDS} sh -c 'until [ -e {FIRST_BOOT_RESULT} ]; do sleep 0.5; done' || {{
   echo "first boot: cloud-init did not finish within {FIRST_BOOT_SECONDS} s. Its log:" >&2
   sudo -n tail -n 30 /var/log/cloud-init-output.log >&2
   exit 1
 }}
-if grep -q '"errors": \\[$' /run/cloud-init/result.json; then
+if grep -q '"errors": \\[$' {FIRST_BOOT_RESULT}; then
   echo "first boot: cloud-init reported errors. Its log:" >&2
   sudo -n tail -n 30 /var/log/cloud-init-output.log >&2
   exit 1

@@ -71,6 +71,7 @@ class Workshop(pulumi.ComponentResource):
             domain=self.domain,
             address=self.address,
             hub=hub,
+            host=manager.host,
             noticed=[
                 hub.config,
                 *(service.id for service in (hub.hub, hub.proxy)),
