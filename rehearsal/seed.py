@@ -1,0 +1,142 @@
+"""What the administrator of a cloud provides: images, flavors, the external network. Safe to run twice."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from rehearsal import inputs, inside, network
+
+ADMIN_CLOUD = "rehearsal-admin"
+KEY_PROPERTY = "swarmhub_key"
+# name: memory in MB, processors, disk in GB
+FLAVORS = {
+    "s1.small": (512, 1, 4),
+    "s1.medium": (1024, 1, 8),
+    "s1.large": (2048, 2, 16),
+    "s1.xlarge": (4096, 2, 20),
+}
+CACHE_AGGREGATE = "all"
+
+
+def upload(
+    cloud: Any, name: str, file: Path, key: str, *, format: str, container: str, **properties: object
+) -> Any:
+    """Have an image with this key under this name; images of another key are removed."""
+    found = None
+    for image in cloud.image.images(name=name):
+        if image.status == "active" and image.properties.get(KEY_PROPERTY) == key:
+            found = image
+        else:
+            cloud.image.delete_image(image)
+            print(f"removed an older {name}")
+    if found:
+        return found
+    begin = time.monotonic()
+    image = cloud.image.create_image(
+        name,
+        filename=str(file),
+        disk_format=format,
+        container_format=container,
+        visibility="public",
+        validate_checksum=False,
+        **{KEY_PROPERTY: key},
+        **properties,
+    )
+    print(f"uploaded {name} in {time.monotonic() - begin:.1f} s")
+    return image
+
+
+def seed_images(cloud: Any) -> list[str]:
+    """Upload the guest; return the ids of its images. Does nothing while no guest has been built."""
+    disk = inside.ARTIFACTS / "guest.qcow2"
+    if not disk.exists():
+        print("no guest image has been built")
+        return []
+    facts = json.loads((inside.ARTIFACTS / "guest.json").read_text())
+    name = inside.GUEST_IMAGE
+    files = (disk, inside.ARTIFACTS / "vmlinuz", inside.ARTIFACTS / "initrd")
+    # One key for the three, which refer to each other.
+    key = inputs.digest(*(inputs.recorded_key(file) or inputs.digest(file) for file in files))
+    kernel = upload(cloud, f"{name}-kernel", files[1], key, format="aki", container="aki")
+    initrd = upload(cloud, f"{name}-initrd", files[2], key, format="ari", container="ari")
+    guest = upload(
+        cloud,
+        name,
+        disk,
+        key,
+        format="qcow2",
+        container="bare",
+        kernel_id=kernel.id,
+        ramdisk_id=initrd.id,
+        min_disk=facts["min_disk_gb"],
+        os_command_line=facts["command_line"],
+        os_distro="debian",
+        hw_disk_bus="virtio",
+        hw_vif_model="virtio",
+        hw_rng_model="virtio",
+    )
+    return [kernel.id, initrd.id, guest.id]
+
+
+def cache_images(cloud: Any, image_ids: list[str]) -> None:
+    """Have the compute host fetch and unpack the images now, rather than when the first server is made."""
+    aggregate = cloud.compute.find_aggregate(CACHE_AGGREGATE)
+    if not aggregate:
+        aggregate = cloud.compute.create_aggregate(name=CACHE_AGGREGATE)
+        cloud.compute.add_host_to_aggregate(aggregate, inside.HOST_NAME)
+    body = {"cache": [{"id": image_id} for image_id in image_ids]}
+    url = f"/os-aggregates/{aggregate.id}/images"
+    answer = cloud.compute.post(url, json=body, microversion="2.81")
+    if answer.status_code >= 300:
+        print(f"the images are not cached: {answer.status_code} {answer.text}")
+
+
+def seed_flavors(cloud: Any) -> None:
+    """Make the flavors."""
+    present = {flavor.name for flavor in cloud.compute.flavors()}
+    for name, (memory_mb, processors, disk_gb) in FLAVORS.items():
+        if name not in present:
+            cloud.compute.create_flavor(
+                name=name, ram=memory_mb, vcpus=processors, disk=disk_gb, is_public=True
+            )
+
+
+def seed_external_network(cloud: Any) -> None:
+    """Make the network that floating addresses come from."""
+    name = inside.EXTERNAL_NETWORK
+    if cloud.network.find_network(name):
+        return
+    external = cloud.network.create_network(
+        name=name,
+        is_router_external=True,
+        provider_network_type="flat",
+        provider_physical_network="public",
+    )
+    cloud.network.create_subnet(
+        name=name,
+        network_id=external.id,
+        ip_version=4,
+        cidr=str(network.SUBNET),
+        gateway_ip=network.HOST_ADDRESS,
+        is_dhcp_enabled=False,
+        allocation_pools=[{"start": network.FLOATING_FIRST, "end": network.FLOATING_LAST}],
+    )
+
+
+def main() -> None:
+    """Provide all of it."""
+    import openstack
+
+    cloud = openstack.connect(cloud=ADMIN_CLOUD)
+    seed_flavors(cloud)
+    seed_external_network(cloud)
+    image_ids = seed_images(cloud)
+    if image_ids:
+        cache_images(cloud, image_ids)
+
+
+if __name__ == "__main__":
+    main()
