@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -72,6 +73,5 @@ def read_client_environment(path: Path) -> dict[str, str]:
     """The NAME=value lines that the rehearsal cloud writes for its clients; empty when it wrote none."""
     if not path.is_file():
         return {}
-    lines = (line.removeprefix("export ") for line in path.read_text().splitlines())
-    pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
-    return {name.strip(): value.strip().strip("'\"") for name, _, value in pairs}
+    words = shlex.split(path.read_text(), comments=True)
+    return dict(word.split("=", 1) for word in words if "=" in word)

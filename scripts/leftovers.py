@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
 from rehearsal import network
@@ -30,5 +29,5 @@ def find_processes() -> list[tuple[int, str]]:
 
 
 def identify(path: Path) -> tuple[int, int]:
-    status = os.stat(path)
+    status = path.stat()
     return status.st_dev, status.st_ino

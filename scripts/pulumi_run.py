@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rehearsal.host import fail, tail
+from rehearsal.host import fail
 from scripts.progress import HEARTBEAT_SECONDS, Progress
 
 RUN_MARK = "SWARMHUB_PULUMI_RUN"
@@ -138,8 +138,3 @@ def end_leftovers(mark: str) -> int:
     while find_leftovers(mark) and time.monotonic() < deadline:
         time.sleep(0.1)
     return len(found)
-
-
-def describe_failure(progress: Progress, log: Path) -> str:
-    """The errors that pulumi reported, else the end of its log."""
-    return "\n".join(dict.fromkeys(progress.errors)) or tail(log)

@@ -7,20 +7,21 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from rehearsal.host import fail
+from rehearsal.host import fail, tail
 from rehearsal.paths import CHECKOUT, CLIENT
 from scripts.environment import pulumi_environment, read_client_environment
 from scripts.paths import STATE
 from scripts.progress import Progress
-from scripts.pulumi_run import ask, describe_failure, end_leftovers, watch
+from scripts.pulumi_run import ask, end_leftovers, watch
 from scripts.toolchain import read_choice
+from swarmhub.errors import Finding, UserError
 
 PROJECT = "swarmhub"
 CLOUD_ID_VARIABLE = "SWARMHUB_REHEARSAL_ID"
@@ -28,6 +29,21 @@ CLOUD_ID_VARIABLE = "SWARMHUB_REHEARSAL_ID"
 KEYS_OF_PULUMI = ("encryptionsalt", "encryptedkey", "secretsprovider")
 OPTIONS_OF_A_CHANGE = ("--yes", "--skip-preview", "--suppress-outputs")
 SWEEP_TIMEOUT_SECONDS = 300
+
+
+class ChangeFailed(UserError):
+    """pulumi could not do all it was to do; ``errors`` is what it reported, each once."""
+
+    def __init__(self, operation: str, errors: Sequence[str], log: Path) -> None:
+        self.errors = tuple(dict.fromkeys(errors))
+        reasons = "\n".join(self.errors)
+        finding = Finding(
+            where=f"pulumi {operation}",
+            problem="it did not get through",
+            remedy=f"Mend what stands above, then run the same command again; log: {log}",
+        )
+        super().__init__([finding])
+        self.args = (f"{reasons}\n{finding}",)
 
 
 def print_line(line: str) -> None:
@@ -126,8 +142,7 @@ class Stack:
             mark=self.mark,
         )
         if code:
-            print_line(describe_failure(progress, log))
-            fail(f"pulumi {operation}", f"it ended with status {code}", f"Mend what stands above; log: {log}")
+            raise ChangeFailed(operation, progress.errors or [tail(log)], log)
         return progress
 
     def mend(self, *, cloud: str) -> None:
@@ -178,6 +193,16 @@ class Stack:
             if ended := end_leftovers(self.mark):
                 self.say(f"  {ended} processes which that run had left were ended")
 
+    def locks(self) -> list[tuple[Path, dict[str, Any]]]:
+        """The locks on the stack and who holds them; none are seen of a backend that is not files."""
+        backend = self.environment.get("PULUMI_BACKEND_URL", "")
+        if not backend.startswith("file://"):
+            return []
+        directory = Path(backend.removeprefix("file://")) / ".pulumi" / "locks" / "organization"
+        return [
+            (path, json.loads(path.read_text())) for path in (directory / PROJECT / self.name).glob("*.json")
+        ]
+
     @property
     def cloud_record(self) -> Path:
         return self.directory / "cloud-id"
@@ -198,9 +223,10 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def rehearsal_environment() -> dict[str, str]:
+def rehearsal_environment(state: Path = STATE) -> dict[str, str]:
     """The environment of pulumi on the rehearsal cloud, which must have written its client files."""
-    return pulumi_environment(read_choice(), os.environ) | read_client_environment(CLIENT / "env")
+    own = pulumi_environment(read_choice(), os.environ, state=state)
+    return own | read_client_environment(CLIENT / "env")
 
 
 def read_configuration(name: str = "dev") -> dict[str, Any]:

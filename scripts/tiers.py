@@ -10,14 +10,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from rehearsal import cloud
 from rehearsal.host import fail, require_disk, require_memory, require_root
-from rehearsal.paths import CHECKOUT, REHEARSAL
+from rehearsal.paths import CHECKOUT, GUEST_DISK, REHEARSAL
 from scripts.steps import run_command
 from scripts.toolchain import read_choice
 from swarmhub.errors import UserError
-
-CLOUD_MEMORY_MB = 6000
-CLOUD_DISK_GB = 12
 
 
 def require_cloud() -> None:
@@ -26,10 +24,10 @@ def require_cloud() -> None:
     require_root()
     if not shutil.which("debootstrap") and not shutil.which("apt-get"):
         fail("cloud", "neither debootstrap nor apt-get is here", "Install debootstrap")
-    if not (CHECKOUT / "rehearsal" / "__main__.py").exists():
-        fail("cloud", "rehearsal/ is incomplete", "Take a complete checkout")
-    require_memory(CLOUD_MEMORY_MB)
-    require_disk(REHEARSAL, 0 if REHEARSAL.exists() else CLOUD_DISK_GB)
+    if not cloud.running():
+        require_memory(cloud.MINIMUM_MEMORY_MB)
+        built = GUEST_DISK.exists()
+        require_disk(REHEARSAL, cloud.DISK_TO_RUN_GB if built else cloud.DISK_TO_BUILD_GB)
 
 
 def python(*arguments: str) -> list[str]:
