@@ -95,9 +95,9 @@ class Stack:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.directory / "Pulumi.yaml").write_text(yaml.safe_dump({"name": PROJECT, "runtime": "python"}))
         path = self.configuration_file
-        former = yaml.safe_load(path.read_text()) if path.exists() else None
-        kept = {key: value for key, value in (former or {}).items() if key in KEYS_OF_PULUMI}
-        path.write_text(yaml.safe_dump({**self.configuration, **kept}))
+        former = (yaml.safe_load(path.read_text()) if path.exists() else None) or {}
+        own = {key: value for key, value in self.configuration.items() if key not in KEYS_OF_PULUMI}
+        path.write_text(yaml.safe_dump(own | {key: former[key] for key in KEYS_OF_PULUMI if key in former}))
 
     def exists(self) -> bool:
         self.write_configuration()

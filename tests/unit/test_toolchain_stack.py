@@ -17,6 +17,8 @@ from scripts.pulumi_run import RUN_MARK, find_leftovers
 from scripts.stack import Stack
 from swarmhub.errors import UserError
 
+CONFIGURATION = {"config": {"swarmhub:site": {"cloud": "rehearsal"}}}
+
 
 @pytest.fixture
 def lines() -> list[str]:
@@ -28,7 +30,7 @@ def stack(tmp_path: Path, lines: list[str]) -> Stack:
     return Stack(
         name="dev",
         environment={"PULUMI_BACKEND_URL": f"file://{tmp_path}"},
-        configuration={"config": {"swarmhub:site": {"cloud": "rehearsal"}}},
+        configuration=CONFIGURATION | {"encryptionsalt": "v1:of another state"},
         state=tmp_path,
         say=lines.append,
     )
@@ -51,13 +53,11 @@ def find_dead_pid() -> int:
 def test_configuration_keeps_what_pulumi_wrote(stack: Stack) -> None:
     stack.write_configuration()
     written = yaml.safe_load(stack.configuration_file.read_text())
-    assert written == stack.configuration
+    assert written == CONFIGURATION
     stack.configuration_file.write_text(yaml.safe_dump({"encryptionsalt": "v1:abc", "config": {"a": 1}}))
     stack.write_configuration()
-    assert yaml.safe_load(stack.configuration_file.read_text()) == {
-        **stack.configuration,
-        "encryptionsalt": "v1:abc",
-    }
+    written = yaml.safe_load(stack.configuration_file.read_text())
+    assert written == CONFIGURATION | {"encryptionsalt": "v1:abc"}
 
 
 def test_the_lock_of_a_dead_pulumi_is_broken_and_its_children_ended(stack: Stack, lines: list[str]) -> None:

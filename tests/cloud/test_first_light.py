@@ -1,0 +1,209 @@
+"""From nothing to a hub that a student works in, and back; the tests build on each other in order."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openstack.connection import Connection
+from playwright.sync_api import Page, expect
+
+from rehearsal.paths import CLIENT
+from scripts.paths import TEST_RESULTS
+from scripts.progress import Progress
+from scripts.stack import ChangeFailed, Stack
+from tests.cloud.conftest import CLOUD, configuration_for_tests, on_manager
+from tests.cloud.inventory import list_project
+from tests.cloud.lab import CELL_TIMEOUT_SECONDS, Student
+from tests.support.phases import Phases
+
+STUDENT = "student1"
+NOTEBOOK = "first-light.ipynb"
+CELL = """\
+import pathlib, socket
+pathlib.Path("kept.txt").write_text("kept")
+print(6 * 7, socket.gethostname())"""
+KILL_TIMEOUT_SECONDS = 120
+MakeStack = Callable[[str, dict[str, Any], dict[str, str]], Stack]
+
+
+@pytest.fixture(scope="module")
+def first_up(stack: Stack, phases: Phases) -> Progress:
+    with phases.phase("pulumi up"):
+        progress = stack.change("up")
+    for stage, span in progress.report_stages():
+        phases.seconds[f"  {stage} ({span.begin:.0f} to {span.end:.0f})"] = span.end - span.begin
+    return progress
+
+
+def expect_refusal(stack: Stack, connection: Connection, sentence: str) -> None:
+    """`up` must fail with one sentence of that beginning, and have created nothing."""
+    before = list_project(connection)
+    with pytest.raises(ChangeFailed) as failure:
+        stack.change("up")
+    assert len(failure.value.errors) == 1
+    assert failure.value.errors[0].startswith(sentence)
+    assert "\n" not in failure.value.errors[0]
+    assert "Traceback" not in stack.log("up").read_text()
+    assert stack.count_resources() == 0
+    assert list_project(connection) == before
+    stack.remove()
+
+
+def test_a_missing_flavor_is_refused(make_stack: MakeStack, connection: Connection) -> None:
+    configuration = copy.deepcopy(configuration_for_tests())
+    configuration["config"]["swarmhub:machines"]["worker"]["flavor"] = "s1.larg"
+    stack = make_stack("bad-flavor", configuration, {})
+    expect_refusal(stack, connection, "machines.worker.flavor: ")
+
+
+def test_a_misspelt_key_is_refused(make_stack: MakeStack, connection: Connection) -> None:
+    configuration = copy.deepcopy(configuration_for_tests())
+    configuration["config"]["swarmhub:storage"]["sizegb"] = 3
+    stack = make_stack("bad-key", configuration, {})
+    expect_refusal(stack, connection, "storage.sizegb: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "sentence"),
+    [
+        (
+            "bad-password",
+            {"password": "wrong"},
+            "credentials: the cloud at http://172.24.4.2:5000/v3 refused",
+        ),
+        ("no-cloud", {"auth_url": "http://172.24.4.2:9/v3"}, "cloud: http://172.24.4.2:9/v3 does not answer"),
+    ],
+    ids=["password", "address"],
+)
+def test_credentials_that_do_not_work_are_refused(
+    name: str,
+    change: dict[str, str],
+    sentence: str,
+    make_stack: MakeStack,
+    connection: Connection,
+    tmp_path: Path,
+) -> None:
+    clouds = json.loads((CLIENT / "clouds.yaml").read_text())
+    clouds["clouds"][CLOUD]["auth"] |= change
+    path = tmp_path / "clouds.yaml"
+    path.write_text(json.dumps(clouds))
+    stack = make_stack(name, configuration_for_tests(), {"OS_CLIENT_CONFIG_FILE": str(path)})
+    expect_refusal(stack, connection, sentence)
+
+
+def test_up_ends_with_a_probe(stack: Stack, first_up: Progress) -> None:
+    outputs = stack.outputs()
+    assert outputs["url"].startswith("https://hub-")
+    assert "probe" in dict(first_up.report_stages())
+    assert not first_up.open
+
+
+def test_a_student_works_in_the_browser(stack: Stack, first_up: Progress, page: Page, phases: Phases) -> None:
+    outputs = stack.outputs()
+    student = Student(
+        page=page,
+        url=outputs["url"],
+        name=STUDENT,
+        password=outputs["user_password"],
+        pictures=TEST_RESULTS,
+    )
+    with phases.phase("browser: log in, JupyterLab"):
+        student.log_in()
+        student.await_lab()
+        student.picture("lab")
+    with phases.phase("browser: first cell, save"):
+        answer = student.run_cell(CELL)
+        student.save_notebook(NOTEBOOK)
+        student.picture("cell")
+    assert answer.split()[0] == "42"
+    placed = on_manager(
+        stack,
+        "for s in $(docker service ls -q); do docker service ps --filter desired-state=running "
+        "--format '{{.Name}} {{.Node}}' $s; done",
+    )
+    nodes = dict(line.split() for line in placed.splitlines())
+    [student_node] = [node for task, node in nodes.items() if STUDENT in task]
+    [hub_node] = [node for task, node in nodes.items() if task.startswith("hub.")]
+    assert student_node != hub_node
+    with phases.phase("browser: stop the server"):
+        student.stop_server()
+    with phases.phase("browser: start it again"):
+        student.start_server()
+        student.listed("kept.txt").wait_for(timeout=300_000)
+    student.picture("again")
+    expect(student.listed(NOTEBOOK)).to_be_visible()
+    student.listed("kept.txt").dblclick()
+    content = page.locator(".jp-FileEditor .cm-content")
+    expect(content).to_have_text("kept", timeout=CELL_TIMEOUT_SECONDS * 1000)
+    student.picture("kept")
+
+
+def test_a_second_up_changes_nothing(stack: Stack, first_up: Progress, phases: Phases) -> None:
+    with phases.phase("pulumi up, nothing changed"):
+        progress = stack.change("up", "--expect-no-changes")
+    assert set(progress.counts) == {"unchanged"}
+
+
+def test_destroy_leaves_nothing(
+    stack: Stack, first_up: Progress, connection: Connection, phases: Phases
+) -> None:
+    with phases.phase("pulumi destroy"):
+        stack.change("destroy")
+    assert stack.count_resources() == 0
+    assert list_project(connection) == []
+
+
+def kill_while_creating_a_machine(stack: Stack) -> None:
+    """Run `up` and kill pulumi as soon as it has asked for a virtual machine."""
+    killed = threading.Event()
+
+    def kill() -> None:
+        deadline = time.monotonic() + KILL_TIMEOUT_SECONDS
+        while time.monotonic() < deadline:
+            pending = stack.export().get("pending_operations") or ()
+            if any(operation["resource"]["type"].endswith(":Instance") for operation in pending):
+                [(_, owner)] = stack.locks()
+                os.kill(owner["pid"], signal.SIGKILL)
+                killed.set()
+                return
+            time.sleep(0.5)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    with pytest.raises(ChangeFailed):
+        stack.change("up")
+    killer.join(timeout=KILL_TIMEOUT_SECONDS)
+    assert killed.is_set()
+
+
+def test_an_interrupted_up_can_be_destroyed(
+    stack: Stack, first_up: Progress, connection: Connection, phases: Phases
+) -> None:
+    with phases.phase("pulumi up, killed"):
+        kill_while_creating_a_machine(stack)
+    assert list_project(connection) != []
+    with phases.phase("mend and destroy"):
+        stack.mend(cloud=CLOUD)
+        stack.change("destroy")
+    assert list_project(connection) == []
+
+
+def test_an_interrupted_up_is_finished_by_the_next(
+    stack: Stack, first_up: Progress, connection: Connection, phases: Phases
+) -> None:
+    kill_while_creating_a_machine(stack)
+    with phases.phase("mend and up"):
+        stack.mend(cloud=CLOUD)
+        stack.change("up")
+    with phases.phase("pulumi destroy, again"):
+        stack.change("destroy")
+    assert list_project(connection) == []
