@@ -339,7 +339,7 @@ def enter(command: Sequence[str]) -> NoReturn:
             "TERM": os.environ.get("TERM", "dumb"),
         }
     )
-    namespaces = ("--net", "--mount", "--pid", "--uts", "--root", "--wd=/")
+    namespaces = ("--net", "--mount", "--pid", "--uts", "--root", "--wd")
     words = ["nsenter", "-t", str(process.pid), *namespaces, *command]
     os.execvpe(words[0], words, environment)
 

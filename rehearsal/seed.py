@@ -49,12 +49,12 @@ def upload(
     return image
 
 
-def seed_images(cloud: Any) -> list[str]:
-    """Upload the guest; return the ids of its images. Does nothing while no guest has been built."""
+def seed_images(cloud: Any) -> str | None:
+    """Upload the guest and what it boots with; return its id, or None while no guest has been built."""
     disk = inside.ARTIFACTS / "guest.qcow2"
     if not disk.exists():
         print("no guest image has been built")
-        return []
+        return None
     facts = json.loads((inside.ARTIFACTS / "guest.json").read_text())
     name = inside.GUEST_IMAGE
     files = (disk, inside.ARTIFACTS / "vmlinuz", inside.ARTIFACTS / "initrd")
@@ -78,20 +78,20 @@ def seed_images(cloud: Any) -> list[str]:
         hw_vif_model="virtio",
         hw_rng_model="virtio",
     )
-    return [kernel.id, initrd.id, guest.id]
+    return str(guest.id)
 
 
-def cache_images(cloud: Any, image_ids: list[str]) -> None:
-    """Have the compute host fetch and unpack the images now, rather than when the first server is made."""
+def cache_image(cloud: Any, image_id: str) -> None:
+    """Have the compute host fetch and unpack an image now, rather than when the first server is made."""
     aggregate = cloud.compute.find_aggregate(CACHE_AGGREGATE)
     if not aggregate:
         aggregate = cloud.compute.create_aggregate(name=CACHE_AGGREGATE)
         cloud.compute.add_host_to_aggregate(aggregate, inside.HOST_NAME)
-    body = {"cache": [{"id": image_id} for image_id in image_ids]}
+    body = {"cache": [{"id": image_id}]}
     url = f"/os-aggregates/{aggregate.id}/images"
     answer = cloud.compute.post(url, json=body, microversion="2.81")
     if answer.status_code >= 300:
-        print(f"the images are not cached: {answer.status_code} {answer.text}")
+        print(f"the image is not cached: {answer.status_code} {answer.text}")
 
 
 def seed_flavors(cloud: Any) -> None:
@@ -133,9 +133,8 @@ def main() -> None:
     cloud = openstack.connect(cloud=ADMIN_CLOUD)
     seed_flavors(cloud)
     seed_external_network(cloud)
-    image_ids = seed_images(cloud)
-    if image_ids:
-        cache_images(cloud, image_ids)
+    if image_id := seed_images(cloud):
+        cache_image(cloud, image_id)
 
 
 if __name__ == "__main__":
