@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,8 @@ PAST_TENSE = {
 }
 # What the engine says besides the reason itself.
 ECHOES = ("update failed", "an unhandled error occurred: program exited with non-zero exit code")
+# pulumi-command repeats the whole script it ran before it gives that script's output.
+REPEATED_COMMAND = re.compile(r': running "(?:[^"\\]|\\.)*":')
 UNHURRIED_SECONDS = 1.0
 HEARTBEAT_SECONDS = 30.0
 COMPONENT_PREFIX = "swarmhub:"
@@ -120,7 +123,7 @@ class Progress:
             self._say(f"{address.name} ({address.type}): {outcome} in {end - begin:.1f} s")
 
     def _hear(self, diagnostic: Mapping[str, Any]) -> None:
-        message = str(diagnostic.get("message", "")).strip()
+        message = REPEATED_COMMAND.sub("", str(diagnostic.get("message", ""))).strip()
         address = Address.parse(diagnostic["urn"]) if diagnostic.get("urn") else None
         if diagnostic["severity"] == "error":
             if not message.startswith(ECHOES):

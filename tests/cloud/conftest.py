@@ -32,6 +32,7 @@ for service in $(docker service ls -q); do docker service ps --no-trunc "$servic
 for service in hub proxy; do docker service logs --tail 200 "$service"; done
 docker ps -a
 for container in $(docker ps -aq); do docker logs --tail 50 "$container"; done
+journalctl --unit docker --lines 100 --no-pager
 """
 PHASES = pytest.StashKey[Phases]()
 FAILED = pytest.StashKey[bool]()
@@ -114,7 +115,7 @@ def make_stack(
     made: list[Stack] = []
 
     def make(name: str, configuration: dict[str, Any], environment: dict[str, str]) -> Stack:
-        own = {"PULUMI_BACKEND_URL": f"file://{state}"}
+        own = {"PULUMI_BACKEND_URL": f"file://{state}", "OS_CLOUD": CLOUD}
         stack = Stack(
             name=name,
             environment=rehearsal_environment(state) | own | environment,

@@ -76,12 +76,12 @@ def test_progress_shows_the_probe_and_keeps_errors(progress: Progress, lines: li
     hear("info", "log in: 1.2 s\n", PROBE)
     hear("info", "Unable to find image", MANAGER)
     hear("debug", "props=secret")
-    hear("error", "exit status 1", PROBE)
+    hear("error", 'exit status 1: running "sh -c \\"a\\nb\\"":\nprobe: log in: refused\n', PROBE)
     hear("error", "site.cloud: 'rehersal' is unknown.\nNearest: rehearsal.\n")
     hear("error", "an unhandled error occurred: program exited with non-zero exit code: 1")
     hear("error", "update failed")
     assert lines == ["     0.0 s  log in: 1.2 s"]
     assert progress.errors == [
-        "probe-run: exit status 1",
+        "probe-run: exit status 1\nprobe: log in: refused",
         "site.cloud: 'rehersal' is unknown.\nNearest: rehearsal.",
     ]
