@@ -15,7 +15,13 @@ from components.swarm import ssh_options
 from swarmhub import plan as planned
 from swarmhub.text import PROJECT_DIRECTORY, START_TIMEOUT_SECONDS
 
-LOGS = "docker service ps --no-trunc hub proxy; docker service logs --tail 40 hub; docker logs --tail 10 front-door"
+LOGS = "; ".join(
+    (
+        "docker service ps --no-trunc hub proxy",
+        "docker service logs --tail 40 hub",
+        "docker logs --tail 10 front-door",
+    )
+)
 
 
 def logs_command(host: RemoteHost) -> pulumi.Output[str]:

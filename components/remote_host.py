@@ -15,6 +15,8 @@ DIAL_SECONDS = 5
 FIRST_BOOT_SECONDS = 900
 STEP_SECONDS = 600
 UNLIMITED = -1
+# A failed command is reported with its whole text: what it runs comes with its input.
+RUN_WHAT_ARRIVES = "import json, sys; step = json.load(sys.stdin); exec(step['runner'])"
 FIRST_BOOT_RESULT = "/run/cloud-init/result.json"
 
 # cloud-init writes its findings last; asking `cloud-init status` for them costs seconds each time.
@@ -113,6 +115,7 @@ class RemoteHost:
         *before, last = steps
         document = pulumi.Output.json_dumps(
             {
+                "runner": script("run.py"),
                 "name": last,
                 "files": pulumi.Output.from_input(files).apply(lambda each: [asdict(file) for file in each]),
                 "before": [{"name": step, "script": script(step)} for step in before],
@@ -124,7 +127,7 @@ class RemoteHost:
         return remote.Command(
             name,
             connection=self._connection,
-            create=f"sudo -n timeout {STEP_SECONDS} python3 -c {shlex.quote(script('run.py'))}",
+            create=f"sudo -n timeout {STEP_SECONDS} python3 -c {shlex.quote(RUN_WHAT_ARRIVES)}",
             stdin=document,
             add_previous_output_in_env=False,
             logging=remote.Logging.NONE if secret_output else remote.Logging.STDOUT_AND_STDERR,

@@ -4,7 +4,8 @@
 set -euo pipefail
 [[ $# -eq 2 ]] || { echo "usage: ensure-swarm-worker.sh ADDRESS MANAGER_ADDRESS" >&2; exit 2; }
 address=$1 manager=$2
-read -r token
+# The last line need not end in a newline, and read says so by failing.
+read -r token || [[ -n $token ]]
 [[ $token =~ ^SWMTKN-[A-Za-z0-9-]+$ ]] || { echo "swarm: what came on standard input is not a join token" >&2; exit 2; }
 
 state=$(docker info --format '{{.Swarm.LocalNodeState}} {{range .Swarm.RemoteManagers}}{{.Addr}}{{end}}')
