@@ -17,7 +17,7 @@ from yarl import URL
 POLL_SECONDS = 1.0
 REPORT_MAX_CHARACTERS = 400
 # What a reverse proxy says while nothing is behind it yet.
-NOT_YET_THERE = {502, 503, 504}
+NOT_YET_THERE = {404, 502, 503, 504}
 XSRF_FIELD = re.compile(r'name="_xsrf"\s+value="([^"]+)"')
 LOGIN_ERROR = re.compile(r'<p class="login_error">\s*([^<]+?)\s*<')
 
@@ -115,12 +115,10 @@ class HubClient:
         reply = await self._ask("GET", self._user_api(), token=True, expect={200, 404})
         return dict(reply.json()) if reply.status == 200 else None
 
-    async def start_server(self) -> None:
-        """Ask for the user's server; the hub goes on starting it after the answer."""
-        await self._ask("POST", self._user_api("server"), token=True, expect={201, 202})
-
-    async def wait_for_server(self, report: Callable[[str], None]) -> None:
-        """Follow the start and pass on what the hub tells of it; raises ``JupyterError`` when it fails."""
+    async def start_server(self, report: Callable[[str], None]) -> None:
+        """Start the user's server and pass on what the hub tells; raises ``JupyterError`` when it fails."""
+        # A start that fails at once answers 500 without a reason; the progress has it.
+        await self._ask("POST", self._user_api("server"), token=True, expect={201, 202, 500})
         while True:
             try:
                 async with aclosing(self._progress()) as events:

@@ -33,7 +33,7 @@ CELL = Path(__file__).with_name("probe_cell.py")
 REQUEST_SECONDS = 120.0
 RESOLVE_SECONDS = 30.0
 HTTPS_SECONDS = 60.0
-LOGIN_PAGE_SECONDS = 180.0
+LOGIN_PAGE_SECONDS = 300.0
 LOG_IN_SECONDS = 120.0
 PAGE_SECONDS = 120.0
 KERNEL_SECONDS = 180.0
@@ -294,8 +294,7 @@ async def _use_server(target: Target, client: HubClient, steps: Steps) -> None:
     async with steps.step(
         "start server", limit_seconds=target.start_timeout_seconds, remedy=USER_LOG
     ) as said:
-        await client.start_server()
-        await client.wait_for_server(said.append)
+        await client.start_server(said.append)
     async with steps.step("open page", limit_seconds=PAGE_SECONDS, remedy=USER_LOG):
         await client.open_page("lab")
     async with steps.step("start kernel", limit_seconds=KERNEL_SECONDS, remedy=USER_LOG):
@@ -346,7 +345,7 @@ def show_logs(command: str) -> None:
             timeout=LOGS_SECONDS,
         )
         print((run.stdout + run.stderr).rstrip(), file=sys.stderr, flush=True)
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         print(f"probe: log: not to be had ({error})", file=sys.stderr, flush=True)
 
 

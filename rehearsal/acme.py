@@ -1,4 +1,4 @@
-"""Pebble, the ACME server of the rehearsal cloud: its program, its own TLS, its settings, its issuing root."""
+"""Pebble, the ACME server of the rehearsal cloud: its program, its own TLS, its settings, its root."""
 
 from __future__ import annotations
 

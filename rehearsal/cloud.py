@@ -9,6 +9,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
@@ -36,6 +37,7 @@ DISK_TO_RUN_GB = 4
 START_TIMEOUT_SECONDS = 420
 STOP_GRACE_SECONDS = 25
 EXIT_OTHER_INPUTS = 3
+ADDRESS_DUE_SECONDS = 60
 
 RECORD = paths.RUN / "cloud.json"
 CODE = paths.RUN / "code"
@@ -109,9 +111,13 @@ def install() -> None:
 
 def build_image() -> None:
     """Build the container images and the guest, where needed."""
-    from rehearsal import containers, guest
+    from rehearsal import containers, guest, guest_root
 
-    install()
+    # Two at a time: unpacking packages keeps one core busy.
+    with ThreadPoolExecutor(2) as pool:
+        roots = pool.submit(install), pool.submit(guest_root.build)
+        roots[0].result()
+        roots[1].result()
     containers.build()
     guest.build()
 
@@ -185,6 +191,7 @@ def _child_of(pid: int) -> int | None:
 
 def _launch() -> ProcessRecord:
     """Start the supervisor in its namespaces; return the first process among them."""
+    network.end_strays()
     namespaces = ("--mount", "--propagation", "private", "--uts", "--pid", "--fork", "--kill-child")
     with SUPERVISOR_LOG.open("ab") as log:
         outer = subprocess.Popen(
@@ -224,7 +231,7 @@ def _status() -> dict[str, Any]:
 
 def _follow_start(process: ProcessRecord) -> None:
     """Print the supervisor's steps as they come, until it is ready; raises UserError when it is not."""
-    printed = 0
+    printed = len(_status()["steps"])
 
     def is_decided() -> bool:
         nonlocal printed
@@ -244,10 +251,12 @@ def _follow_start(process: ProcessRecord) -> None:
     )
     status = _status()
     if status["phase"] == "failed":
+        # Paths as they are called outside.
+        print(str(status["steps"][-1][1]).replace(str(inside.DATA), str(paths.DATA)), flush=True)
         fail(
             "the cloud",
-            str(status["steps"][-1][1]),
-            "Look around with `python3 -m rehearsal logs` and `exec`, end it with `stop`",
+            "it did not come up, for the reason above",
+            "Look around with `python3 -m rehearsal logs`, end it with `python3 -m rehearsal stop`",
         )
 
 
@@ -255,11 +264,13 @@ def start(*, replace: bool) -> int:
     """Bring the cloud up, building what is missing; return the command's exit status."""
     require_root()
     with lock(LOCK, "start"):
-        if running():
+        if process := running():
             recorded = (_record() or {})["inputs"]
             changed = [name for name, key in wanted_inputs().items() if recorded.get(name) != key]
-            if not changed and _status()["phase"] == "ready":
+            if not changed and _status()["phase"] in {"starting", "ready"}:
                 print("The rehearsal cloud is running already.")
+                # After an interrupted start it may still be on its way.
+                _follow_start(process)
                 credentials.write_client_files(cloud_id())
                 return 0
             if changed and not replace:
@@ -372,6 +383,16 @@ def _memory_used_mb(process: ProcessRecord) -> tuple[int, int]:
     return services_kb // 1024, guests_kb // 1024
 
 
+def _stuck_addresses(session: Session) -> list[str]:
+    """Return the floating addresses that the L3 agent has not set up in due time."""
+    due = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() - ADDRESS_DUE_SECONDS))
+    return [
+        f"floating address {address['floating_ip_address']} is {address['status']}; see `logs neutron-l3`"
+        for address in session.get(9696, "/v2.0/floatingips")["floatingips"]
+        if address["port_id"] and address["status"] != "ACTIVE" and address["updated_at"] < due
+    ]
+
+
 def status() -> int:
     """Print how the cloud is; return the command's exit status, 0 when all of it is up."""
     process = running()
@@ -380,15 +401,17 @@ def status() -> int:
         return 1
     report = _status()
     problems = network.problems()
-    problems += [f"{name} ended with status {code}" for name, code in report.get("lost", {}).items()]
+    lost = report.get("lost", {})
+    problems += [f"{name} ended with status {code}; see `logs {name}`" for name, code in lost.items()]
     print(f"Cloud {cloud_id()}: {report['phase']}")
-    print(f"  services: {len(report.get('services', {})) - len(report.get('lost', {}))} run")
+    print(f"  services: {len(report.get('services', {})) - len(lost)} run")
     if report["phase"] == "ready":
         try:
             session = Session.log_in(network.API_ADDRESS, credentials.load_secrets()["admin"])
             problems += [f"not reported up: {name}" for name in missing_services(session)]
             for server in session.get(8774, "/v2.1/servers/detail?all_tenants=1")["servers"]:
                 print(f"  server {server['name']}: {server['status']}")
+            problems += _stuck_addresses(session)
         except OSError as error:
             problems.append(f"an API does not answer: {error}")
     orders = json.loads((paths.DATA / inside.START_ORDERS.name).read_text())

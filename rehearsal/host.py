@@ -128,9 +128,13 @@ def wait_for(
         except OSError as error:
             last = f" ({error})"
         if while_true and not while_true():
-            fail(what, f"the process it comes from has ended{last}", f"Read {log}:\n{tail(log)}\n")
+            fail(what, f"the process it comes from has ended{last}", f"Its log {log} ends with\n{tail(log)}")
         if time.monotonic() > deadline:
-            fail(what, f"not reached within {timeout_seconds:.0f} s{last}", f"Read {log}:\n{tail(log)}\n")
+            fail(
+                what,
+                f"not reached within {timeout_seconds:.0f} s{last}",
+                f"Its log {log} ends with\n{tail(log)}",
+            )
         time.sleep(interval_seconds)
 
 

@@ -11,7 +11,7 @@ import re
 import shlex
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -190,6 +190,8 @@ def _remove_rules(root: Root, iptables: str) -> None:
 
 
 def _make_links() -> None:
+    # Without it bridged traffic passes security groups; the module may be built in or loaded.
+    succeeds(["modprobe", "br_netfilter"])
     run(["ip", "netns", "add", NAMESPACE])
     run(
         [
@@ -276,12 +278,31 @@ def up() -> None:
             raise
 
 
+def _first_processes() -> list[ProcessRecord]:
+    """Return the supervisors in the namespace, also one whose start was interrupted before it was noted."""
+    if not (NETNS_DIRECTORY / NAMESPACE).exists():
+        return []
+    found = []
+    for pid in run(["ip", "netns", "pids", NAMESPACE]).split():
+        with suppress(OSError):
+            if b"rehearsal.supervisor" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(ProcessRecord.of(int(pid)))
+    return found
+
+
+def end_strays() -> None:
+    """Kill supervisors that nothing knows of any more; no cloud may be running in the network."""
+    for process in _first_processes():
+        process.end(grace_seconds=0)
+
+
 def down() -> None:
     """Undo up(), however far it got; does nothing when there is nothing of it."""
     if dns := ProcessRecord.load(DNS_RECORD):
         dns.end(grace_seconds=3)
         DNS_RECORD.unlink()
     if record := _load_record():
+        end_strays()
         with in_root(paths.CLOUD_ROOT) as root:
             _remove_rules(root, record.iptables)
         IP_FORWARD.write_text(record.ip_forward + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ path-exclude=/usr/share/info/*
 path-exclude=/usr/share/locale/*
 """
 BUILD_RECIPE = "2"
+_installing = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,7 +243,8 @@ def build_root(
     """
     if inputs.is_current(spec.directory, spec.key):
         return False
-    _install_debootstrap(log)
+    with _installing:
+        _install_debootstrap(log)
     partial = spec.directory.with_name(spec.directory.name + ".partial")
     remove_tree(partial)
     partial.parent.mkdir(parents=True, exist_ok=True)

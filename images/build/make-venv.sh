@@ -16,7 +16,7 @@ fi
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 python3 -m venv "$directory"
-"$directory/bin/pip" install --quiet --no-compile --only-binary :all: --requirement "$requirements"
+"$directory/bin/pip" install --quiet --no-compile --no-deps --only-binary :all: --requirement "$requirements"
 
 find "$directory" -name tests -type d -prune -exec rm -rf {} +
 find "$directory" \( -name '*.map' -o -name '*.pyi' -o -name '*.pyx' -o -name '*.c' \) -type f -delete

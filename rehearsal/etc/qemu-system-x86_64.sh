@@ -20,4 +20,6 @@ for argument in "$@"; do
     previous=$argument
     arguments+=("$argument")
 done
+# The services run at a higher priority, guests at the ordinary one.
+renice -n 0 -p $$ >/dev/null 2>&1 || true
 exec "$real" "${arguments[@]}"

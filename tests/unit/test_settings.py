@@ -36,7 +36,7 @@ def test_a_missing_section_with_defaults_takes_them() -> None:
     assert read_settings(config).limits == Limits()
 
 
-MESSAGES = [
+MESSAGES: list[tuple[dict[str, Any], str]] = [
     ({"site__imge": "x"}, "site.imge: this key is unknown. Did you mean image?"),
     (
         {"machines__worker": {"flavour": "s1.large"}},

@@ -303,6 +303,8 @@ def trait_values(settings: Settings, secrets: Secrets) -> dict[str, Any]:
         "JupyterHub.authenticator_class": settings.login.kind,
         "JupyterHub.services": [{"name": PROBE_SERVICE, "api_token": secrets.probe_token}],
         "JupyterHub.load_roles": [probe_role(settings.probe_user)],
+        # A server started again has another address at once.
+        "JupyterHubHTTPClient.connector_options": {"use_dns_cache": False},
         "ConfigurableHTTPProxy.should_start": False,
         "ConfigurableHTTPProxy.api_url": settings.proxy_api_url,
         "ConfigurableHTTPProxy.auth_token": secrets.proxy_token,

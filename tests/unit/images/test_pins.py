@@ -33,6 +33,11 @@ def test_frozen_requirements_have_hashes_and_no_addresses(image: str) -> None:
     assert "://" not in text
 
 
+@pytest.mark.parametrize("image", PYTHON_IMAGES)
+def test_frozen_requirements_leave_out_the_resolver_that_keeps_stale_addresses(image: str) -> None:
+    assert not {"aiodns", "pycares"} & set(pins(IMAGES / image / "requirements.txt"))
+
+
 def test_hub_and_servers_have_one_jupyterhub() -> None:
     versions = {pins(IMAGES / image / "requirements.txt")["jupyterhub"] for image in PYTHON_IMAGES}
     assert len(versions) == 1
