@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 LOGIN_TIMEOUT_SECONDS = 60
 # Servers start on emulated machines, where a first start takes more than a minute.
 SERVER_TIMEOUT_SECONDS = 300
 CELL_TIMEOUT_SECONDS = 120
 STOP_TIMEOUT_SECONDS = 120
+DIALOG_TIMEOUT_SECONDS = 20
+UNNAMED_NOTEBOOK = "Untitled.ipynb"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,8 @@ class Student:
         self.page.locator(".jp-LauncherCard[data-category='Notebook']").first.click()
         cell = self.page.locator(".jp-Notebook .jp-CodeCell .cm-content").first
         cell.wait_for(timeout=CELL_TIMEOUT_SECONDS * 1000)
+        # A cell that is run while its kernel is still starting is passed over.
+        self.page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=CELL_TIMEOUT_SECONDS * 1000)
         cell.click()
         self.page.keyboard.insert_text(code)
         self.page.keyboard.press("Shift+Enter")
@@ -51,15 +56,20 @@ class Student:
         output.wait_for(timeout=CELL_TIMEOUT_SECONDS * 1000)
         return output.inner_text()
 
-    def save_notebook(self, name: str) -> None:
-        """Save the open notebook under a name of its own, for which JupyterLab asks the first time."""
+    def save_notebook(self, name: str) -> str:
+        """Save the open notebook and return its name: ``name`` if JupyterLab asks for one, as it may."""
         self.page.keyboard.press("Control+s")
         dialog = self.page.locator(".jp-Dialog")
-        dialog.wait_for(timeout=CELL_TIMEOUT_SECONDS * 1000)
-        dialog.locator("input[type='text'], input:not([type])").first.fill(name)
-        dialog.locator(".jp-mod-accept").click()
-        dialog.wait_for(state="detached", timeout=CELL_TIMEOUT_SECONDS * 1000)
+        try:
+            dialog.wait_for(timeout=DIALOG_TIMEOUT_SECONDS * 1000)
+        except PlaywrightTimeout:
+            name = UNNAMED_NOTEBOOK
+        else:
+            dialog.locator("input[type='text'], input:not([type])").first.fill(name)
+            dialog.locator(".jp-mod-accept").click()
+            dialog.wait_for(state="detached", timeout=CELL_TIMEOUT_SECONDS * 1000)
         expect(self.listed(name)).to_be_visible(timeout=CELL_TIMEOUT_SECONDS * 1000)
+        return name
 
     def listed(self, name: str) -> Locator:
         """The entry of that file in the file browser."""

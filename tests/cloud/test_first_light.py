@@ -122,7 +122,7 @@ def test_a_student_works_in_the_browser(stack: Stack, first_up: Progress, page: 
         student.picture("lab")
     with phases.phase("browser: first cell, save"):
         answer = student.run_cell(CELL)
-        student.save_notebook(NOTEBOOK)
+        notebook = student.save_notebook(NOTEBOOK)
         student.picture("cell")
     assert answer.split()[0] == "42"
     placed = on_manager(
@@ -140,7 +140,7 @@ def test_a_student_works_in_the_browser(stack: Stack, first_up: Progress, page: 
         student.start_server()
         student.listed("kept.txt").wait_for(timeout=300_000)
     student.picture("again")
-    expect(student.listed(NOTEBOOK)).to_be_visible()
+    expect(student.listed(notebook)).to_be_visible()
     student.listed("kept.txt").dblclick()
     content = page.locator(".jp-FileEditor .cm-content")
     expect(content).to_have_text("kept", timeout=CELL_TIMEOUT_SECONDS * 1000)
