@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 
 import pulumi
-from live.cloud import look_up
 
 from components.remote_host import OperatorKey
 from components.workshop import Workshop
+from live.cloud import look_up
 from live.configuration import read_stack_configuration
 from live.operator_key import ensure_operator_key
 from swarmhub.errors import UserError

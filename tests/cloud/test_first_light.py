@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -169,12 +170,14 @@ def kill_while_creating_a_machine(stack: Stack) -> None:
     def kill() -> None:
         deadline = time.monotonic() + KILL_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
-            pending = stack.export().get("pending_operations") or ()
-            if any(operation["resource"]["type"].endswith(":Instance") for operation in pending):
-                [(_, owner)] = stack.locks()
-                os.kill(owner["pid"], signal.SIGKILL)
-                killed.set()
-                return
+            # The state is being written all the while: a look at the wrong moment fails, and is taken again.
+            with suppress(Exception):
+                pending = stack.export().get("pending_operations") or ()
+                if any(operation["resource"]["type"].endswith(":Instance") for operation in pending):
+                    [(_, owner)] = stack.locks()
+                    os.kill(owner["pid"], signal.SIGKILL)
+                    killed.set()
+                    return
             time.sleep(0.5)
 
     killer = threading.Thread(target=kill, daemon=True)
@@ -193,17 +196,5 @@ def test_an_interrupted_up_can_be_destroyed(
     assert list_project(connection) != []
     with phases.phase("mend and destroy"):
         stack.mend(cloud=CLOUD)
-        stack.change("destroy")
-    assert list_project(connection) == []
-
-
-def test_an_interrupted_up_is_finished_by_the_next(
-    stack: Stack, first_up: Progress, connection: Connection, phases: Phases
-) -> None:
-    kill_while_creating_a_machine(stack)
-    with phases.phase("mend and up"):
-        stack.mend(cloud=CLOUD)
-        stack.change("up")
-    with phases.phase("pulumi destroy, again"):
         stack.change("destroy")
     assert list_project(connection) == []
