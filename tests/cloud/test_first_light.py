@@ -123,7 +123,7 @@ def test_a_student_works_in_the_browser(stack: Stack, first_up: Progress, page: 
         student.picture("lab")
     with phases.phase("browser: first cell, save"):
         answer = student.run_cell(CELL)
-        notebook = student.save_notebook(NOTEBOOK)
+        student.save_notebook(NOTEBOOK)
         student.picture("cell")
     assert answer.split()[0] == "42"
 
