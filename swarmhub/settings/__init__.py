@@ -1,0 +1,43 @@
+"""Stack configuration to settings: every key, its default, its rule, and all problems reported together.
+
+A section of the stack file is a mapping (``swarmhub:site: {...}``) and becomes one frozen dataclass, in a
+module of its own. What a key means lives in one place, beside its field; the reference documentation and the
+messages come from there.
+"""
+
+from swarmhub.settings.hub import (
+    ADMIN_PASSWORD_MIN_CHARACTERS,
+    USER_PASSWORD_MIN_CHARACTERS,
+    Hub,
+    Images,
+    Limits,
+    Login,
+)
+from swarmhub.settings.keys import ADDRESS_PLACEHOLDER, ChangeEffect, Key, keys_of
+from swarmhub.settings.machines import Machines, Workers
+from swarmhub.settings.reading import Settings, read_settings
+from swarmhub.settings.site import Site
+from swarmhub.settings.storage import Storage
+from swarmhub.settings.tls import DIRECTORY_URLS, Issuer, Tls
+
+__all__ = [
+    "ADDRESS_PLACEHOLDER",
+    "ADMIN_PASSWORD_MIN_CHARACTERS",
+    "DIRECTORY_URLS",
+    "USER_PASSWORD_MIN_CHARACTERS",
+    "ChangeEffect",
+    "Hub",
+    "Images",
+    "Issuer",
+    "Key",
+    "Limits",
+    "Login",
+    "Machines",
+    "Settings",
+    "Site",
+    "Storage",
+    "Tls",
+    "Workers",
+    "keys_of",
+    "read_settings",
+]

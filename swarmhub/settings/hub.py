@@ -1,0 +1,68 @@
+"""What the students see, and what one of them may use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from swarmhub.settings.keys import (
+    ACCOUNT,
+    IMAGE,
+    ChangeEffect,
+    host_name,
+    key,
+    list_of,
+    nested,
+    number,
+    one_of,
+)
+
+# JupyterHub's shared-password authenticator refuses shorter ones (jupyterhub/authenticators/shared.py).
+USER_PASSWORD_MIN_CHARACTERS = 8
+ADMIN_PASSWORD_MIN_CHARACTERS = 32
+
+
+class Login(StrEnum):
+    """How students log in."""
+
+    SHARED_PASSWORD = "shared-password"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """The containers' images."""
+
+    user: str = key(IMAGE, "Image of the students' servers", change=ChangeEffect.RESTART)
+    hub: str = key(IMAGE, "Image built from images/hub", change=ChangeEffect.RESTART)
+    proxy: str = key(IMAGE, "Image built from images/proxy", change=ChangeEffect.RESTART)
+    front_door: str = key(IMAGE, "Image built from images/front-door", change=ChangeEffect.RESTART)
+    acme: str = key(IMAGE, "Image built from images/acme", change=ChangeEffect.RESTART)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hub:
+    """What the students see."""
+
+    domain: str = key(host_name, "Host name of the hub", change=ChangeEffect.RESTART)
+    images: Images = key(nested, "The containers' images", change=ChangeEffect.RESTART, section=Images)
+    login: Login = key(
+        one_of(Login), "How students log in", change=ChangeEffect.RESTART, default=Login.SHARED_PASSWORD
+    )
+    admins: tuple[str, ...] = key(
+        list_of(ACCOUNT, at_least=1), "User names that may administer the hub", change=ChangeEffect.RESTART
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one student's server may use."""
+
+    memory_gb: float = key(
+        number(0.25, 4096),
+        "Memory of one server in GB; a server that needs more is ended",
+        change=ChangeEffect.RESTART,
+        default=1.0,
+    )
+    cpus: float = key(
+        number(0.1, 512), "CPUs that one server may use at once", change=ChangeEffect.RESTART, default=1.0
+    )

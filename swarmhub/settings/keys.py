@@ -1,0 +1,190 @@
+"""What a config key is, and the readers that turn its value into a setting or refuse it."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+ADDRESS_PLACEHOLDER = "{address}"
+# A certificate's common name holds at most 64 characters (RFC 5280, ub-common-name).
+DOMAIN_MAX_CHARACTERS = 63
+LONGEST_ADDRESS = "255-255-255-255"
+
+
+class ChangeEffect(StrEnum):
+    """What a later change of a key does to a running hub."""
+
+    NOTHING = "nothing is restarted"
+    RESTART = "the hub restarts; students' servers go on"
+    IN_PLACE = "changed in place"
+    MACHINE = "the machines are replaced; the data volume stays"
+    DATA = "the data volume is replaced; its data is lost"
+
+
+class Refused(ValueError):
+    """A value that breaks its key's rule; carries the sentences of the finding."""
+
+    def __init__(self, problem: str, rule: str, remedy: str = "") -> None:
+        super().__init__(problem)
+        self.problem, self.rule, self.remedy = problem, rule, remedy
+
+
+Reader = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """What a config key is: for the parser, the messages and the reference documentation."""
+
+    read: Reader
+    about: str
+    change: ChangeEffect
+    section: type | None = None
+
+
+def key(
+    read: Reader,
+    about: str,
+    *,
+    change: ChangeEffect,
+    default: Any = dataclasses.MISSING,
+    section: type | None = None,
+) -> Any:
+    """Declare a dataclass field that is read from the stack configuration."""
+    return field(
+        default=default, metadata={"key": Key(read=read, about=about, change=change, section=section)}
+    )
+
+
+def keys_of(section: type) -> dict[str, Key]:
+    """Every key of a section, by name, in the order of declaration."""
+    return {each.name: each.metadata["key"] for each in dataclasses.fields(section)}
+
+
+def text(rule: str, pattern: str = r"\S(.*\S)?") -> Reader:
+    def read(value: Any) -> str:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            raise Refused(f"{value!r} is not accepted", rule)
+        return value
+
+    return read
+
+
+def whole_number(minimum: int, maximum: int) -> Reader:
+    def read(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+            raise Refused(f"{value!r} is not accepted", f"It is a whole number from {minimum} to {maximum}")
+        return value
+
+    return read
+
+
+def number(minimum: float, maximum: float) -> Reader:
+    def read(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value <= maximum:
+            raise Refused(f"{value!r} is not accepted", f"It is a number from {minimum:g} to {maximum:g}")
+        return float(value)
+
+    return read
+
+
+def one_of(choices: type[StrEnum]) -> Reader:
+    def read(value: Any) -> StrEnum:
+        try:
+            return choices(value)
+        except ValueError:
+            valid = ", ".join(choices)
+            raise Refused(
+                f"{value!r} is not one of the choices", f"Choices: {valid}", nearest(str(value), choices)
+            ) from None
+
+    return read
+
+
+def list_of(read_item: Reader, *, at_least: int = 0) -> Reader:
+    def read(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise Refused(f"{value!r} is not a list", "It is a YAML list", "Write it as [first, second]")
+        if len(value) < at_least:
+            raise Refused("the list is empty", f"It has at least {at_least} entry")
+        return tuple(read_item(item) for item in value)
+
+    return read
+
+
+def spelled(value: Any) -> str:
+    """Refuse what ipaddress would take for the number of an address."""
+    if not isinstance(value, str):
+        raise ValueError("not a text")
+    return value
+
+
+def ipv4_network(minimum_prefix: int, maximum_prefix: int) -> Reader:
+    rule = f"It is an IPv4 network with a prefix from /{minimum_prefix} to /{maximum_prefix}"
+
+    def read(value: Any) -> ipaddress.IPv4Network:
+        try:
+            found = ipaddress.IPv4Network(spelled(value))
+        except ValueError as error:
+            raise Refused(
+                f"{value!r} is not an IPv4 network ({error})", rule, "Write it as 10.20.0.0/24"
+            ) from None
+        if not minimum_prefix <= found.prefixlen <= maximum_prefix:
+            raise Refused(f"{value} has the prefix /{found.prefixlen}", rule)
+        return found
+
+    return read
+
+
+def address(value: Any) -> str:
+    try:
+        return str(ipaddress.IPv4Address(spelled(value)))
+    except ValueError:
+        raise Refused(f"{value!r} is not an IPv4 address", "It is an address such as 192.0.2.53") from None
+
+
+def host_name(value: Any) -> str:
+    rule = (
+        f"It is a host name of at most {DOMAIN_MAX_CHARACTERS} characters with a dot in it; "
+        f"{ADDRESS_PLACEHOLDER} in it stands for the public address written with dashes"
+    )
+    if not isinstance(value, str):
+        raise Refused(
+            f"{value!r} is not a host name", rule, "Give the name students will open, without https://"
+        )
+    example = value.replace(ADDRESS_PLACEHOLDER, LONGEST_ADDRESS)
+    if len(example) > DOMAIN_MAX_CHARACTERS:
+        raise Refused(f"{value!r} can be {len(example)} characters long", rule, "Choose a shorter name")
+    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    if not re.fullmatch(rf"{label}(\.{label})+", example):
+        raise Refused(
+            f"{value!r} is not a host name", rule, "Give the name students will open, without https://"
+        )
+    return value
+
+
+def nested(value: Any) -> Any:
+    """A section inside a section; its own keys do the reading."""
+    return value
+
+
+NAME = text("It is a non-empty name")
+ACCOUNT = text("It is a user name of lower-case letters, digits, . _ and -", r"[a-z_][a-z0-9._-]{0,62}")
+IMAGE = text(
+    "It is a container image reference such as quay.io/jupyter/scipy-notebook:2025-01-01",
+    r"[a-z0-9][\w./:@-]+",
+)
+FILE = text("It is the path of a file, relative to the project's directory or absolute")
+
+
+def nearest(word: str, candidates: Any) -> str:
+    """A sentence that names the closest valid word, or all of them when none is close."""
+    words = sorted(str(candidate) for candidate in candidates)
+    close = difflib.get_close_matches(word, words, n=1)
+    return f"Did you mean {close[0]}?" if close else f"Valid here: {', '.join(words)}"

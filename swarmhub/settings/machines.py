@@ -1,0 +1,28 @@
+"""How many machines of which size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swarmhub.settings.keys import NAME, ChangeEffect, key, nested, whole_number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workers:
+    """The machines that run the students' servers."""
+
+    flavor: str = key(NAME, "Flavor of each worker", change=ChangeEffect.IN_PLACE)
+    count: int = key(whole_number(1, 200), "Number of workers", change=ChangeEffect.IN_PLACE, default=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machines:
+    """How many machines of which size."""
+
+    manager: str = key(NAME, "Flavor of the manager", change=ChangeEffect.IN_PLACE)
+    worker: Workers = key(
+        nested,
+        "The machines that run the students' servers",
+        change=ChangeEffect.IN_PLACE,
+        section=Workers,
+    )

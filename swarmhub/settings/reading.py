@@ -1,0 +1,136 @@
+"""A whole stack file: its sections, read with all problems reported together."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from swarmhub.errors import Finding, UserError
+from swarmhub.settings.hub import Hub, Limits
+from swarmhub.settings.keys import ChangeEffect, Refused, key, keys_of, nearest, nested
+from swarmhub.settings.machines import Machines
+from swarmhub.settings.site import Site
+from swarmhub.settings.storage import Storage
+from swarmhub.settings.tls import Issuer, Tls
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A whole stack file."""
+
+    site: Site = key(nested, Site.__doc__ or "", change=ChangeEffect.MACHINE, section=Site)
+    machines: Machines = key(nested, Machines.__doc__ or "", change=ChangeEffect.IN_PLACE, section=Machines)
+    storage: Storage = key(nested, Storage.__doc__ or "", change=ChangeEffect.IN_PLACE, section=Storage)
+    hub: Hub = key(nested, Hub.__doc__ or "", change=ChangeEffect.RESTART, section=Hub)
+    limits: Limits = key(
+        nested,
+        Limits.__doc__ or "",
+        change=ChangeEffect.RESTART,
+        default=Limits(),
+        section=Limits,
+    )
+    tls: Tls = key(nested, Tls.__doc__ or "", change=ChangeEffect.IN_PLACE, section=Tls)
+
+
+SectionType = TypeVar("SectionType")
+
+
+def _read_section(
+    section: type[SectionType], raw: Any, path: str, findings: list[Finding]
+) -> SectionType | None:
+    known = keys_of(cast(type, section))
+    if not isinstance(raw, Mapping):
+        findings.append(
+            Finding(
+                where=path,
+                problem=f"{raw!r} is not a mapping",
+                rule=f"It has the keys {', '.join(known)}",
+                remedy="Write it as {key: value, ...}",
+            )
+        )
+        return None
+    before = len(findings)
+    for name in raw:
+        if name not in known:
+            findings.append(
+                Finding(
+                    where=_join(path, name), problem="this key is unknown", remedy=nearest(str(name), known)
+                )
+            )
+    values: dict[str, Any] = {}
+    for each in dataclasses.fields(cast(Any, section)):
+        spec, where = known[each.name], _join(path, each.name)
+        if each.name not in raw or raw[each.name] is None:
+            if each.default is dataclasses.MISSING:
+                findings.append(
+                    Finding(
+                        where=where,
+                        problem="this key is missing",
+                        remedy=f"Set it: {spec.about[0].lower()}{spec.about[1:]}",
+                    )
+                )
+            continue
+        if spec.section is not None:
+            values[each.name] = _read_section(spec.section, raw[each.name], where, findings)
+            continue
+        try:
+            values[each.name] = spec.read(raw[each.name])
+        except Refused as refused:
+            remedy = refused.remedy or f"Set {where} to such a value"
+            findings.append(Finding(where=where, problem=refused.problem, rule=refused.rule, remedy=remedy))
+    return section(**values) if len(findings) == before else None
+
+
+def _join(path: str, name: object) -> str:
+    return f"{path}.{name}" if path else str(name)
+
+
+def _cross_check(settings: Settings) -> list[Finding]:
+    findings = []
+    site, tls = settings.site, settings.tls
+    if site.subnet_cidr.overlaps(site.overlay_cidr):
+        findings.append(
+            Finding(
+                where="site.overlay_cidr",
+                problem=f"{site.overlay_cidr} overlaps site.subnet_cidr {site.subnet_cidr}",
+                rule="Machines and containers have addresses of different networks",
+                remedy="Change one of the two",
+            )
+        )
+    if tls.issuer is Issuer.ACME and tls.directory_url is None:
+        findings.append(
+            Finding(
+                where="tls.directory_url",
+                problem="this key is missing",
+                rule="tls.issuer is acme",
+                remedy="Set it to the ACME directory's URL",
+            )
+        )
+    if tls.issuer is not Issuer.ACME:
+        findings += [
+            Finding(
+                where=f"tls.{name}",
+                problem=f"this key has no meaning with tls.issuer: {tls.issuer}",
+                rule="It belongs to issuer: acme",
+                remedy="Remove it, or set tls.issuer to acme",
+            )
+            for name in ("directory_url", "directory_ca_file")
+            if getattr(tls, name) is not None
+        ]
+    return findings
+
+
+def read_settings(raw: Mapping[str, Any]) -> Settings:
+    """Read a stack's configuration, given as section name to mapping.
+
+    Raises ``UserError`` with every unknown key, missing key, refused value and contradiction at once.
+    """
+    findings: list[Finding] = []
+    settings = _read_section(Settings, raw, "", findings)
+    if settings is not None:
+        findings += _cross_check(settings)
+    if findings or settings is None:
+        raise UserError(findings)
+    return settings
