@@ -1,0 +1,25 @@
+"""The plan as text: cloud-init, nginx, exports, units, the hub's YAML. The templates lie in node/."""
+
+from swarmhub.text.front_door import DIRECTORY_CA_PATH, FRONT_DOOR_CONTAINER, front_door_files
+from swarmhub.text.hub import HUB_SERVICE, PROXY_SERVICE, START_TIMEOUT_SECONDS, hub_config
+from swarmhub.text.machine import cloud_config
+from swarmhub.text.rendering import NODE_DIRECTORY, PROJECT_DIRECTORY, NodeFile, TextTemplate, render, script
+from swarmhub.text.storage import storage_files
+
+__all__ = [
+    "DIRECTORY_CA_PATH",
+    "FRONT_DOOR_CONTAINER",
+    "HUB_SERVICE",
+    "NODE_DIRECTORY",
+    "PROJECT_DIRECTORY",
+    "PROXY_SERVICE",
+    "START_TIMEOUT_SECONDS",
+    "NodeFile",
+    "TextTemplate",
+    "cloud_config",
+    "front_door_files",
+    "hub_config",
+    "render",
+    "script",
+    "storage_files",
+]

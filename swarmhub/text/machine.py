@@ -1,0 +1,38 @@
+"""A machine's user-data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from swarmhub.plan import Machine, Plan
+from swarmhub.text.rendering import CLOUDINIT_DIRECTORY, NodeFile, ReadableDumper, render, script
+
+
+def cloud_config(
+    plan: Plan, machine: Machine, subnet_cidr: str, host_private_key: str, host_public_key: str
+) -> str:
+    """A machine's user-data: its identity, its host key, and the few files that the first boot needs."""
+    document: dict[str, Any] = yaml.safe_load((CLOUDINIT_DIRECTORY / "machine.yaml").read_text())
+    firewall_unit = render("swarmhub-firewall.service", {"machines_network": subnet_cidr})
+    files = (
+        NodeFile(path="/etc/ssh/sshd_config.d/10-swarmhub.conf", content=script("sshd.conf")),
+        NodeFile(path="/opt/swarmhub/bootstrap.sh", content=script("bootstrap.sh"), mode="0755"),
+        NodeFile(path="/opt/swarmhub/firewall.sh", content=script("firewall.sh"), mode="0755"),
+        NodeFile(path="/etc/systemd/system/swarmhub-firewall.service", content=firewall_unit),
+    )
+    document |= {
+        "hostname": machine.name,
+        "ssh_keys": {"ed25519_private": host_private_key, "ed25519_public": host_public_key},
+        "write_files": [
+            {
+                "path": file.path,
+                "permissions": file.mode,
+                "content": file.content,
+            }
+            for file in files
+        ],
+        "runcmd": [["/opt/swarmhub/bootstrap.sh", plan.ssh_user]],
+    }
+    return "#cloud-config\n" + yaml.dump(document, Dumper=ReadableDumper, sort_keys=True)
