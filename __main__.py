@@ -10,6 +10,7 @@ from components.remote_host import OperatorKey
 from components.workshop import Workshop
 from live.cloud import look_up
 from live.configuration import read_stack_configuration
+from live.deployment import Manager
 from live.operator_key import ensure_operator_key
 from swarmhub.errors import UserError
 from swarmhub.plan import Plan, cloud_request, make_plan
@@ -37,8 +38,8 @@ def main() -> None:
     pulumi.export("user_password", workshop.user_password)
     pulumi.export("admin_user", settings.hub.admins[0])
     pulumi.export("admin_password", workshop.admin_password)
-    ssh = pulumi.Output.concat(f"ssh -i {shlex.quote(key.private_file)} {plan.ssh_user}@", workshop.address)
-    pulumi.export("ssh", ssh)
+    pulumi.export("manager", workshop.manager)
+    pulumi.export("ssh", workshop.manager.apply(lambda manager: shlex.join(Manager.read(manager).ssh())))
 
 
 main()

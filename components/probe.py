@@ -11,7 +11,7 @@ from pulumi_command import local
 from components.front_door import trusted_ca_argument
 from components.hub import Hub
 from components.remote_host import RemoteHost
-from components.swarm import ssh_options
+from components.swarm import verified_ssh_options
 from swarmhub import plan as planned
 from swarmhub.text import PROJECT_DIRECTORY, START_TIMEOUT_SECONDS
 
@@ -26,8 +26,9 @@ LOGS = "; ".join(
 
 def logs_command(host: RemoteHost) -> pulumi.Output[str]:
     """What the probe runs when a step fails: the hub's own words, fetched from the manager."""
-    words = ["ssh", *ssh_options(host), pulumi.Output.concat(host.user, "@", host.address), LOGS]
-    return pulumi.Output.all(*words).apply(shlex.join)
+    return pulumi.Output.all(verified_ssh_options(host), host.user, host.address).apply(
+        lambda parts: shlex.join(["ssh", *parts[0], f"{parts[1]}@{parts[2]}", LOGS])
+    )
 
 
 class Probe(pulumi.ComponentResource):

@@ -11,23 +11,18 @@ from components.machine import Machine
 from components.network import Network
 from components.remote_host import RemoteHost
 from swarmhub import plan as planned
+from swarmhub.text import ssh_options
 
 
-def ssh_options(host: RemoteHost) -> list[pulumi.Input[str]]:
-    """Options for the Docker provider's ``ssh``: our key, and only the host key that we generated."""
-    known_host = pulumi.Output.concat("KnownHostsCommand=/bin/echo %H ", host.host_public_key)
-    return [
-        "-i",
-        host.key.private_file,
-        *("-o", "IdentitiesOnly=yes"),
-        *("-o", "StrictHostKeyChecking=yes"),
-        *("-o", "UserKnownHostsFile=/dev/null"),
-        *("-o", "GlobalKnownHostsFile=/dev/null"),
-        "-o",
-        known_host,
-        *("-o", "ServerAliveInterval=15"),
-        *("-o", "LogLevel=ERROR"),
-    ]
+def verified_ssh_options(host: RemoteHost) -> pulumi.Output[list[str]]:
+    """Options for an ``ssh`` that is not a person's: our key, and only the host key that we generated."""
+    return host.host_public_key.apply(
+        lambda host_key: [
+            *ssh_options(host.key.private_file, host_key),
+            *("-o", "ServerAliveInterval=15"),
+            *("-o", "LogLevel=ERROR"),
+        ]
+    )
 
 
 class Swarm(pulumi.ComponentResource):
@@ -67,7 +62,7 @@ class Swarm(pulumi.ComponentResource):
         self.provider = docker.Provider(
             f"{name}-docker",
             host=pulumi.Output.concat("ssh://", plan.ssh_user, "@", manager.host.address, ":22"),
-            ssh_opts=ssh_options(manager.host),
+            ssh_opts=verified_ssh_options(manager.host),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[initialised]),
         )
         self.overlay = docker.Network(

@@ -17,7 +17,7 @@ from swarmhub.plan import Plan
 
 
 class Workshop(pulumi.ComponentResource):
-    """``domain``, ``address``, ``user_password`` and ``admin_password`` are what its organiser needs."""
+    """What its organiser needs: ``domain``, ``address``, passwords, and ``manager`` (how ssh reaches it)."""
 
     def __init__(
         self, name: str, plan: Plan, key: OperatorKey, opts: pulumi.ResourceOptions | None = None
@@ -55,6 +55,12 @@ class Workshop(pulumi.ComponentResource):
         swarm = Swarm("swarm", plan=plan, network=network, manager=manager, workers=workers, opts=child)
         self.address = network.address
         self.domain = network.address.apply(plan.domain_at)
+        self.manager: pulumi.Output[dict[str, str]] = pulumi.Output.all(
+            address=network.address,
+            user=plan.ssh_user,
+            private_key_file=key.private_file,
+            host_key=manager.host.host_public_key,
+        )
         hub = Hub("hub", plan=plan, domain=self.domain, swarm=swarm, storage=storage, opts=child)
         front_door = FrontDoor(
             "front-door",

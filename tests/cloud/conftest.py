@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
-import subprocess
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from openstack.connection import Connection
 from playwright.sync_api import Page, sync_playwright
 
+from live.deployment import Manager
 from rehearsal.browser import debuggable_chromium, open_session
 from rehearsal.paths import CLIENT
 from scripts.first_light import call_rehearsal, cloud_runs, read_cloud_id, start_cloud
@@ -25,7 +24,6 @@ from tests.cloud.inventory import connect, read_consoles
 from tests.support.phases import Phases
 
 CLOUD = "rehearsal-test"
-SSH_TIMEOUT_SECONDS = 60
 SWARM_REPORT = """
 docker node ls; docker service ls
 for service in $(docker service ls -q); do docker service ps --no-trunc "$service"; done
@@ -151,18 +149,8 @@ def stack(
 
 def on_manager(stack: Stack, script: str) -> str:
     """Run a script as root on the manager; its output, also that of a failing one."""
-    ssh = shlex.split(str(stack.outputs()["ssh"]))
-    known_hosts = stack.directory / "known_hosts"
-    ssh[1:1] = ["-o", "StrictHostKeyChecking=accept-new", "-o", f"UserKnownHostsFile={known_hosts}"]
-    done = subprocess.run(
-        [*ssh, "sudo", "bash", "-s"],
-        input=script,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=SSH_TIMEOUT_SECONDS,
-    )
-    return done.stdout
+    manager = Manager.read(stack.outputs()["manager"])
+    return manager.run(["bash", "-c", "exec 2>&1; bash -s || true"], input_text=script)
 
 
 def keep_logs(stack: Stack, connection: Connection) -> None:

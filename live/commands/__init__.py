@@ -1,0 +1,1 @@
+"""The commands of ``bin/swarmhub``, one module each."""

@@ -1,0 +1,126 @@
+"""A deployed stack as the operator's machine finds it: its outputs, and scripts run on its manager."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from swarmhub.errors import Finding, UserError
+from swarmhub.text import PROJECT_DIRECTORY, ssh_options
+
+CONNECT_SECONDS = 15
+OUTPUTS_SECONDS = 60
+SCRIPT_SECONDS = 120
+# What ssh itself answers with when it could not connect; no script of ours ends so.
+SSH_FAILED = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manager:
+    """How the manager is reached: only the host key that its machine was given is accepted."""
+
+    address: str
+    user: str
+    private_key_file: str
+    host_key: str
+
+    @classmethod
+    def read(cls, output: Mapping[str, str]) -> Manager:
+        """Take it from the stack's output ``manager``."""
+        return cls(**{name: output[name] for name in cls.__dataclass_fields__})
+
+    def ssh(self) -> list[str]:
+        """The words of an ssh command line, up to what is to run."""
+        return [
+            "ssh",
+            *ssh_options(self.private_key_file, self.host_key),
+            f"{self.user}@{self.address}",
+        ]
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        input_text: str = "",
+        timeout_seconds: float = SCRIPT_SECONDS,
+    ) -> str:
+        """Run a command as root and return what it prints. Raises UserError with its last words."""
+        options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_SECONDS}", "-o", "LogLevel=ERROR"]
+        program, *rest = self.ssh()
+        try:
+            done = subprocess.run(
+                [program, *options, *rest, shlex.join(["sudo", "-n", *command])],
+                input=input_text,
+                capture_output=True,
+                text=True,
+                timeout=timeout_seconds,
+            )
+        except subprocess.TimeoutExpired:
+            raise self._failure(f"{command[0]} was not done after {timeout_seconds:.0f} s") from None
+        if done.returncode:
+            last = (done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}").splitlines()[
+                -1
+            ]
+            reached = "" if done.returncode == SSH_FAILED else f"{command[0]} failed there: "
+            raise self._failure(f"{reached}{last}")
+        return done.stdout
+
+    def _failure(self, problem: str) -> UserError:
+        finding = Finding(
+            where=f"manager {self.address}",
+            problem=problem,
+            remedy=f"Look at the machine: {shlex.join(self.ssh())}",
+        )
+        return UserError([finding])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """A stack that is up, by its outputs (secrets in plain)."""
+
+    stack: str
+    outputs: Mapping[str, Any]
+
+    @property
+    def manager(self) -> Manager:
+        return Manager.read(self.outputs["manager"])
+
+
+def read_deployment(stack: str | None) -> Deployment:
+    """Ask Pulumi for the outputs of a stack, the selected one when none is named.
+
+    Raises UserError when Pulumi does not answer or the stack is not up.
+    """
+    named = ["--stack", stack] if stack else []
+    outputs = json.loads(_ask_pulumi(["stack", "output", "--json", "--show-secrets", *named]))
+    name = stack or _ask_pulumi(["stack", "--show-name"]).strip()
+    if "manager" not in outputs:
+        finding = Finding(
+            where=f"stack {name}",
+            problem="it is not up",
+            remedy=f"Run pulumi up --stack {name}, or name another with --stack (pulumi stack ls lists them)",
+        )
+        raise UserError([finding])
+    return Deployment(stack=name, outputs=outputs)
+
+
+def _ask_pulumi(arguments: Sequence[str]) -> str:
+    try:
+        done = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive"],
+            cwd=PROJECT_DIRECTORY,
+            capture_output=True,
+            text=True,
+            timeout=OUTPUTS_SECONDS,
+        )
+        problem = done.stderr.strip().removeprefix("error: ") if done.returncode else ""
+    except (OSError, subprocess.TimeoutExpired) as error:
+        problem = str(error)
+    if problem:
+        remedy = "Check that make setup has run here, and the stack's name: pulumi stack ls"
+        raise UserError([Finding(where="pulumi", problem=problem, remedy=remedy)])
+    return done.stdout
