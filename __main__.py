@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 import pulumi
 
 from components.remote_host import OperatorKey
@@ -39,7 +37,7 @@ def main() -> None:
     pulumi.export("admin_user", settings.hub.admins[0])
     pulumi.export("admin_password", workshop.admin_password)
     pulumi.export("manager", workshop.manager)
-    pulumi.export("ssh", workshop.manager.apply(lambda manager: shlex.join(Manager.read(manager).ssh())))
+    pulumi.export("ssh", workshop.manager.apply(lambda manager: Manager.read(manager).line()))
 
 
 main()

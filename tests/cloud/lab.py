@@ -75,9 +75,18 @@ class Student:
         """The entry of that file in the file browser."""
         return self.page.locator(".jp-DirListing-item", has_text=name)
 
+    def read_file(self, name: str) -> str:
+        """Open a text file by the file browser and return what its editor shows."""
+        self.listed(name).dblclick()
+        content = self.page.locator(".jp-FileEditor .cm-content")
+        expect(content).not_to_be_empty(timeout=CELL_TIMEOUT_SECONDS * 1000)
+        return content.inner_text()
+
     def stop_server(self) -> None:
         """Stop the server on the hub's control panel."""
-        self.page.goto(f"{self.url}/hub/home", timeout=LOGIN_TIMEOUT_SECONDS * 1000)
+        # The button does nothing until the page's scripts, which load others, have all run.
+        home = f"{self.url}/hub/home"
+        self.page.goto(home, timeout=LOGIN_TIMEOUT_SECONDS * 1000, wait_until="networkidle")
         self.page.locator("#stop").click()
         expect(self.page.locator("#stop")).to_be_hidden(timeout=STOP_TIMEOUT_SECONDS * 1000)
         self.picture("stopped")

@@ -9,35 +9,74 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from openstack.connection import Connection
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from rehearsal.paths import CLIENT
 from scripts.paths import TEST_RESULTS
 from scripts.progress import Progress
 from scripts.stack import ChangeFailed, Stack
-from tests.cloud.conftest import CLOUD, configuration_for_tests
+from swarmhub.errors import UserError
+from tests.cloud.conftest import CLOUD, configuration_for_tests, on_manager
 from tests.cloud.inventory import list_project
-from tests.cloud.lab import Student
+from tests.cloud.lab import SERVER_TIMEOUT_SECONDS, Student
 from tests.support.phases import Phases
 
 STUDENT = "student1"
 NOTEBOOK = "first-light.ipynb"
-CELL = """\
-import pathlib, socket
-pathlib.Path("kept.txt").write_text("kept")
-print(6 * 7, socket.gethostname())"""
-KILL_TIMEOUT_SECONDS = 120
+KEPT_FILE = "kept.txt"
+CELL = f"""\
+import pathlib
+pathlib.Path("{KEPT_FILE}").write_text("kept")
+print(6 * 7)"""
+INTERRUPT_TIMEOUT_SECONDS = 120
 MakeStack = Callable[[str, dict[str, Any], dict[str, str]], Stack]
 
 
-@pytest.fixture(scope="module")
-def first_up(stack: Stack, phases: Phases) -> Progress:
+def interrupt_while_creating_a_machine(stack: Stack, signal_number: int) -> None:
+    """Run `up` and send pulumi that signal as soon as it has asked for a virtual machine."""
+    trouble: list[str] = ["it never asked for a machine"]
+
+    def interrupt() -> None:
+        deadline = time.monotonic() + INTERRUPT_TIMEOUT_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                pending = stack.export().get("pending_operations") or ()
+                if any(operation["resource"]["type"].endswith(":Instance") for operation in pending):
+                    [(_, owner)] = stack.locks()
+                    os.kill(owner["pid"], signal_number)
+                    trouble.clear()
+                    return
+            except (UserError, ValueError) as error:
+                # The state is being written all the while: a look at the wrong moment fails.
+                trouble[:] = [str(error)]
+            time.sleep(0.5)
+
+    interrupter = threading.Thread(target=interrupt, daemon=True)
+    interrupter.start()
+    with pytest.raises(ChangeFailed):
+        stack.change("up")
+    interrupter.join(timeout=INTERRUPT_TIMEOUT_SECONDS)
+    assert trouble == []
+
+
+@pytest.fixture(scope="session")
+def killed_up(stack: Stack, connection: Connection, phases: Phases) -> list[str]:
+    """A first `up` that is killed while it makes machines; what it left in the project."""
+    with phases.phase("pulumi up, killed"):
+        interrupt_while_creating_a_machine(stack, signal.SIGKILL)
+    return list_project(connection)
+
+
+@pytest.fixture(scope="session")
+def first_up(stack: Stack, killed_up: list[str], phases: Phases) -> Progress:
+    """The `up` that everything else looks at; it finishes what the killed one began."""
+    with phases.phase("mend"):
+        stack.mend(cloud=CLOUD)
     with phases.phase("pulumi up"):
         progress = stack.change("up")
     for stage, span in progress.report_stages():
@@ -101,11 +140,21 @@ def test_credentials_that_do_not_work_are_refused(
     expect_refusal(stack, connection, sentence)
 
 
-def test_up_ends_with_a_probe(stack: Stack, first_up: Progress) -> None:
+def test_up_finishes_a_killed_one_and_ends_with_a_probe(
+    stack: Stack, killed_up: list[str], first_up: Progress
+) -> None:
+    assert any(name.startswith("network ") for name in killed_up)
     outputs = stack.outputs()
     assert outputs["url"].startswith("https://hub-")
     assert "probe" in dict(first_up.report_stages())
     assert not first_up.open
+
+
+def find_nodes(stack: Stack) -> dict[str, str]:
+    """On which machine each running task of the swarm is, by the task's name."""
+    form = "{{.Name}} {{.Node}}"
+    script = f"docker node ps --filter desired-state=running --format '{form}' $(docker node ls -q)"
+    return dict(line.split() for line in on_manager(stack, script).splitlines())
 
 
 def test_a_student_works_in_the_browser(stack: Stack, first_up: Progress, page: Page, phases: Phases) -> None:
@@ -123,9 +172,20 @@ def test_a_student_works_in_the_browser(stack: Stack, first_up: Progress, page: 
         student.picture("lab")
     with phases.phase("browser: first cell, save"):
         answer = student.run_cell(CELL)
-        student.save_notebook(NOTEBOOK)
+        notebook = student.save_notebook(NOTEBOOK)
         student.picture("cell")
     assert answer.split()[0] == "42"
+    nodes = find_nodes(stack)
+    assert nodes[f"user-{STUDENT}.1"] == "worker-1"
+    assert nodes["hub.1"] == nodes["proxy.1"] == "manager"
+    with phases.phase("browser: stop the server"):
+        student.stop_server()
+    with phases.phase("browser: start it again"):
+        student.start_server()
+        student.listed(KEPT_FILE).wait_for(timeout=SERVER_TIMEOUT_SECONDS * 1000)
+    expect(student.listed(notebook)).to_be_visible()
+    assert student.read_file(KEPT_FILE) == "kept"
+    student.picture("kept")
 
 
 def test_a_second_up_changes_nothing(stack: Stack, first_up: Progress, phases: Phases) -> None:
@@ -143,36 +203,11 @@ def test_destroy_leaves_nothing(
     assert list_project(connection) == []
 
 
-def kill_while_creating_a_machine(stack: Stack) -> None:
-    """Run `up` and kill pulumi as soon as it has asked for a virtual machine."""
-    killed = threading.Event()
-
-    def kill() -> None:
-        deadline = time.monotonic() + KILL_TIMEOUT_SECONDS
-        while time.monotonic() < deadline:
-            # The state is being written all the while: a look at the wrong moment fails, and is taken again.
-            with suppress(Exception):
-                pending = stack.export().get("pending_operations") or ()
-                if any(operation["resource"]["type"].endswith(":Instance") for operation in pending):
-                    [(_, owner)] = stack.locks()
-                    os.kill(owner["pid"], signal.SIGKILL)
-                    killed.set()
-                    return
-            time.sleep(0.5)
-
-    killer = threading.Thread(target=kill, daemon=True)
-    killer.start()
-    with pytest.raises(ChangeFailed):
-        stack.change("up")
-    killer.join(timeout=KILL_TIMEOUT_SECONDS)
-    assert killed.is_set()
-
-
 def test_an_interrupted_up_can_be_destroyed(
     stack: Stack, first_up: Progress, connection: Connection, phases: Phases
 ) -> None:
-    with phases.phase("pulumi up, killed"):
-        kill_while_creating_a_machine(stack)
+    with phases.phase("pulumi up, interrupted"):
+        interrupt_while_creating_a_machine(stack, signal.SIGINT)
     assert list_project(connection) != []
     with phases.phase("mend and destroy"):
         stack.mend(cloud=CLOUD)
