@@ -1,7 +1,8 @@
 """Deletes what a killed `pulumi up` was creating: what the cloud has of a stack and its state does not.
 
-Only what bears the stack's prefix is looked at, only what the state does not know is deleted, and of volumes
-only those whose creation was pending: a volume may hold data.
+Only what bears a name of the stack's plan is looked at: another stack's may begin with the same words. Only
+what the state does not know is deleted, and of volumes only those whose creation was pending, since one may
+hold data.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +20,30 @@ from typing import Any
 import openstack
 from openstack import exceptions as sdk
 
+from swarmhub.plan import resource_name
+from swarmhub.settings import MAX_WORKERS
+
 GONE_SECONDS = 120
-MIN_PREFIX_CHARACTERS = len("swarmhub-x-")
+MACHINES = ("manager", *(f"worker-{number}" for number in range(1, MAX_WORKERS + 1)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One kind of resource: how to list and delete it, and where its name stands."""
+    """One kind of resource: how to list and delete it, where its name stands, and what a stack has of it.
+
+    ``what`` is the last part of the names that swarmhub.plan.resource_name gives.
+    """
 
     title: str
+    what: Sequence[str]
     list_all: Callable[[Any], Iterable[Any]]
     delete: Callable[[Any, Any], None]
     name_of: Callable[[Any], str] = lambda resource: resource.name or ""
     id_of: Callable[[Any], str] = lambda resource: resource.id
+
+    def names(self, stack: str) -> set[str]:
+        """Every name that a resource of this kind can have in that stack."""
+        return {resource_name(stack, what) for what in self.what}
 
 
 def _delete_server(cloud: Any, server: Any) -> None:
@@ -52,11 +64,18 @@ def _delete_volume(cloud: Any, volume: Any) -> None:
 
 
 VOLUME = "volume"
+SERVER = Kind(
+    title="server",
+    what=MACHINES,
+    list_all=lambda cloud: cloud.compute.servers(),
+    delete=_delete_server,
+)
 # In the order of deletion: what is used comes after what uses it.
 KINDS = (
-    Kind(title="server", list_all=lambda cloud: cloud.compute.servers(), delete=_delete_server),
+    SERVER,
     Kind(
         title="floating IP",
+        what=("network-address",),
         list_all=lambda cloud: cloud.network.ips(),
         delete=lambda cloud, each: cloud.network.delete_ip(each),
         # A floating IP has no name; the program describes it by one.
@@ -64,32 +83,47 @@ KINDS = (
     ),
     Kind(
         title="port",
+        what=MACHINES,
         list_all=lambda cloud: cloud.network.ports(),
         delete=lambda cloud, each: cloud.network.delete_port(each),
     ),
-    Kind(title="router", list_all=lambda cloud: cloud.network.routers(), delete=_delete_router),
+    Kind(
+        title="router",
+        what=("network-router",),
+        list_all=lambda cloud: cloud.network.routers(),
+        delete=_delete_router,
+    ),
     Kind(
         title="subnet",
+        what=("network-subnet",),
         list_all=lambda cloud: cloud.network.subnets(),
         delete=lambda cloud, each: cloud.network.delete_subnet(each),
     ),
     Kind(
         title="network",
+        what=("network",),
         list_all=lambda cloud: cloud.network.networks(is_router_external=False),
         delete=lambda cloud, each: cloud.network.delete_network(each),
     ),
     Kind(
         title="security group",
+        what=("network-members", "network-entrance"),
         list_all=lambda cloud: cloud.network.security_groups(),
         delete=lambda cloud, each: cloud.network.delete_security_group(each),
     ),
     Kind(
         title="keypair",
+        what=("",),
         list_all=lambda cloud: cloud.compute.keypairs(),
         delete=lambda cloud, each: cloud.compute.delete_keypair(each),
         id_of=lambda each: each.name,
     ),
-    Kind(title=VOLUME, list_all=lambda cloud: cloud.block_storage.volumes(), delete=_delete_volume),
+    Kind(
+        title=VOLUME,
+        what=("data",),
+        list_all=lambda cloud: cloud.block_storage.volumes(),
+        delete=_delete_volume,
+    ),
 )
 VOLUME_TYPE = "openstack:blockstorage/volume:Volume"
 
@@ -117,23 +151,15 @@ def without_pending_creations(export: Mapping[str, Any]) -> dict[str, Any]:
     return {**export, "deployment": {**_deployment(export), "pending_operations": pending}}
 
 
-def _belongs(name: str, prefix: str) -> bool:
-    return name.startswith(prefix) or f"{name}-" == prefix
-
-
-def sweep(cloud: Any, export: Mapping[str, Any], prefix: str, *, dry_run: bool = False) -> list[str]:
-    """Delete the orphans of a stack; returns the sentences of what was done, and of what could not be.
-
-    Raises ``ValueError`` for a prefix so short that it would be somebody else's too.
-    """
-    if len(prefix) < MIN_PREFIX_CHARACTERS or not prefix.endswith("-"):
-        raise ValueError(f"sweep: {prefix!r} is not the prefix of one stack, such as swarmhub-spring-school-")
+def sweep(cloud: Any, export: Mapping[str, Any], stack: str, *, dry_run: bool = False) -> list[str]:
+    """Delete the orphans of a stack; returns the sentences of what was done, and of what could not be."""
     known, pending = known_ids(export), pending_creations(export)
     said = []
     for kind in KINDS:
+        names = kind.names(stack)
         for each in list(kind.list_all(cloud)):
             name, identity = kind.name_of(each), kind.id_of(each)
-            if identity in known or not _belongs(name, prefix):
+            if identity in known or name not in names:
                 continue
             label = f"{kind.title} {name} ({identity})"
             if kind.title == VOLUME and VOLUME_TYPE not in pending:
@@ -155,15 +181,13 @@ def sweep(cloud: Any, export: Mapping[str, Any], prefix: str, *, dry_run: bool =
     return said
 
 
-def settle(cloud: Any, prefix: str, seconds: float = 20.0) -> None:
+def settle(cloud: Any, stack: str, seconds: float = 20.0) -> None:
     """Wait until no server of the stack is being built: one in that state cannot always be deleted."""
     deadline = time.monotonic() + seconds
+    names = SERVER.names(stack)
     while time.monotonic() < deadline:
         with suppress(sdk.SDKException):
-            building = [
-                s for s in cloud.compute.servers() if _belongs(s.name, prefix) and s.status == "BUILD"
-            ]
-            if not building:
+            if not any(each.name in names and each.status == "BUILD" for each in cloud.compute.servers()):
                 return
         time.sleep(1)
 
@@ -172,7 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="live.sweep", description=__doc__)
     parser.add_argument("--stack-export", type=Path, required=True, help="output of `pulumi stack export`")
     parser.add_argument("--cloud", required=True, help="entry of clouds.yaml")
-    parser.add_argument("--prefix", required=True, help="beginning of the stack's resource names")
+    parser.add_argument("--stack", required=True, help="the stack's name")
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument(
         "--write-cleaned", type=Path, help="for `pulumi stack import`: without pending creations"
@@ -180,12 +204,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     export = json.loads(options.stack_export.read_text())
     cloud = openstack.connect(cloud=options.cloud)
-    settle(cloud, options.prefix)
-    try:
-        said = sweep(cloud, export, options.prefix, dry_run=options.dry_run)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
+    settle(cloud, options.stack)
+    said = sweep(cloud, export, options.stack, dry_run=options.dry_run)
     for sentence in said:
         print(f"sweep: {sentence}", flush=True)
     if options.write_cleaned:

@@ -156,7 +156,7 @@ class Stack:
         exported.write_text(self.ask("stack", "export"))
         try:
             sweep = [sys.executable, "-m", "live.sweep", "--stack-export", str(exported), "--cloud", cloud]
-            sweep += ["--prefix", f"{PROJECT}-{self.name}-", "--write-cleaned", str(cleaned)]
+            sweep += ["--stack", self.name, "--write-cleaned", str(cleaned)]
             done = subprocess.run(
                 sweep, env=dict(self.environment), cwd=CHECKOUT, timeout=SWEEP_TIMEOUT_SECONDS
             )

@@ -121,9 +121,13 @@ def overlay_mtu(network_mtu_bytes: int) -> int:
 
 
 def resource_name(stack: str, what: str) -> str:
-    """The name of a resource in the project; the stack's name is shortened, never the resource's."""
-    room = NAME_MAX_CHARACTERS - len(f"swarmhub--{what}")
-    return f"swarmhub-{stack[:room].rstrip('-')}-{what}"
+    """The name of a resource in the project; the stack's name is shortened, never the resource's.
+
+    Without ``what`` it is the name of the stack's one keypair.
+    """
+    end = f"-{what}" if what else ""
+    room = NAME_MAX_CHARACTERS - len(f"swarmhub-{end}")
+    return f"swarmhub-{stack[:room].rstrip('-')}{end}"
 
 
 def _member_openings() -> tuple[Opening, ...]:
@@ -207,7 +211,7 @@ def make_plan(settings: Settings, facts: CloudFacts, stack: str) -> Plan:
         entrance=_entrance_openings(settings),
     )
     return Plan(
-        prefix=resource_name(stack, "").rstrip("-"),
+        prefix=resource_name(stack, ""),
         image_id=facts.image_id,
         ssh_user=site.ssh_user,
         network=network,

@@ -14,7 +14,7 @@ from swarmhub.settings.hub import (
     Login,
 )
 from swarmhub.settings.keys import ADDRESS_PLACEHOLDER, ChangeEffect, Key, keys_of
-from swarmhub.settings.machines import Machines, Workers
+from swarmhub.settings.machines import MAX_WORKERS, Machines, Workers
 from swarmhub.settings.reading import Settings, read_settings
 from swarmhub.settings.site import Site
 from swarmhub.settings.storage import Storage
@@ -24,6 +24,7 @@ __all__ = [
     "ADDRESS_PLACEHOLDER",
     "ADMIN_PASSWORD_MIN_CHARACTERS",
     "DIRECTORY_URLS",
+    "MAX_WORKERS",
     "USER_PASSWORD_MIN_CHARACTERS",
     "ChangeEffect",
     "Hub",

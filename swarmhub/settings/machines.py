@@ -6,13 +6,18 @@ from dataclasses import dataclass
 
 from swarmhub.settings.keys import NAME, ChangeEffect, key, nested, whole_number
 
+# More is a matter for several hubs: one manager's nginx, proxy and hub serve them all.
+MAX_WORKERS = 200
+
 
 @dataclass(frozen=True, kw_only=True)
 class Workers:
     """The machines that run the students' servers."""
 
     flavor: str = key(NAME, "Flavor of each worker", change=ChangeEffect.IN_PLACE)
-    count: int = key(whole_number(1, 200), "Number of workers", change=ChangeEffect.IN_PLACE, default=1)
+    count: int = key(
+        whole_number(1, MAX_WORKERS), "Number of workers", change=ChangeEffect.IN_PLACE, default=1
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,11 +98,35 @@ def expect_refusal(stack: Stack, connection: Connection, sentence: str) -> None:
     stack.remove()
 
 
-def test_a_missing_flavor_is_refused(make_stack: MakeStack, connection: Connection) -> None:
+@pytest.mark.parametrize(
+    ("section", "change", "sentence"),
+    [
+        (
+            "machines",
+            {"manager": "s1.larg"},
+            "machines.manager: the cloud has no flavor 's1.larg'. Did you mean s1.large?",
+        ),
+        (
+            "site",
+            {"image": "debian-21"},
+            "site.image: the cloud has no active image 'debian-21'. Did you mean debian-12?",
+        ),
+        (
+            "site",
+            {"external_network": "publik"},
+            "site.external_network: the cloud has no external network 'publik'. Did you mean public?",
+        ),
+        ("site", {"network": "campus"}, "site.network: the cloud has no network 'campus'. "),
+    ],
+    ids=["flavor", "image", "external network", "network"],
+)
+def test_a_name_the_cloud_does_not_know_is_refused(
+    section: str, change: dict[str, str], sentence: str, make_stack: MakeStack, connection: Connection
+) -> None:
     configuration = copy.deepcopy(configuration_for_tests())
-    configuration["config"]["swarmhub:machines"]["worker"]["flavor"] = "s1.larg"
-    stack = make_stack("bad-flavor", configuration, {})
-    expect_refusal(stack, connection, "machines.worker.flavor: ")
+    configuration["config"][f"swarmhub:{section}"] |= change
+    stack = make_stack(f"bad-{'-'.join(change)}".replace("_", "-"), configuration, {})
+    expect_refusal(stack, connection, sentence)
 
 
 def test_a_misspelt_key_is_refused(make_stack: MakeStack, connection: Connection) -> None:

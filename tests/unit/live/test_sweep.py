@@ -5,11 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
+from live.sweep import SERVER, VOLUME_TYPE, sweep, without_pending_creations
+from swarmhub.plan import resource_name
 
-from live.sweep import VOLUME_TYPE, sweep, without_pending_creations
-
-PREFIX = "swarmhub-dev-"
+STACK = "dev"
+# Other stacks', and nobody's.
+NEIGHBOURS = ("swarmhub-dev2-manager", "swarmhub-dev-2-manager", "swarmhub-dev-manager-manager", "other")
 
 
 class FakeCloud:
@@ -30,7 +31,7 @@ class FakeCloud:
             SimpleNamespace(id="ip-id", name="172.24.4.50", description="swarmhub-dev-network-address")
         ]
         self.compute = SimpleNamespace(
-            servers=lambda: some("swarmhub-dev-manager", "swarmhub-dev2-manager", "other"),
+            servers=lambda: some("swarmhub-dev-manager", *NEIGHBOURS),
             keypairs=lambda: [SimpleNamespace(id="kp", name="swarmhub-dev")],
             delete_server=delete,
             delete_keypair=delete,
@@ -67,7 +68,7 @@ def export(*known: str, pending: tuple[str, ...] = ()) -> dict[str, Any]:
 
 def test_orphans_go_in_the_order_of_use_and_others_stay() -> None:
     cloud = FakeCloud()
-    sweep(cloud, export("swarmhub-dev-network-id"), PREFIX)
+    sweep(cloud, export("swarmhub-dev-network-id"), STACK)
     assert cloud.deleted == [
         "swarmhub-dev-manager",
         "swarmhub-dev-network-address",
@@ -80,24 +81,24 @@ def test_orphans_go_in_the_order_of_use_and_others_stay() -> None:
 
 def test_a_volume_is_kept_and_named_unless_it_was_being_created() -> None:
     kept, pending = FakeCloud(), FakeCloud()
-    said = sweep(kept, export(), PREFIX)
+    said = sweep(kept, export(), STACK)
     assert any(sentence.startswith("kept volume swarmhub-dev-data") for sentence in said)
     assert "swarmhub-dev-data" not in kept.deleted
-    sweep(pending, export(pending=(VOLUME_TYPE,)), PREFIX)
+    sweep(pending, export(pending=(VOLUME_TYPE,)), STACK)
     assert "swarmhub-dev-data" in pending.deleted
 
 
 def test_a_dry_run_deletes_nothing() -> None:
     cloud = FakeCloud()
-    said = sweep(cloud, export(), PREFIX, dry_run=True)
+    said = sweep(cloud, export(), STACK, dry_run=True)
     assert cloud.deleted == []
     assert "would delete server swarmhub-dev-manager (swarmhub-dev-manager-id)" in said
 
 
-@pytest.mark.parametrize("prefix", ["", "swarmhub-", "swarmhub-dev"])
-def test_a_prefix_that_could_be_anothers_is_refused(prefix: str) -> None:
-    with pytest.raises(ValueError, match="not the prefix of one stack"):
-        sweep(FakeCloud(), export(), prefix)
+def test_a_long_stacks_names_are_the_plans() -> None:
+    stack = "s" * 80
+    assert resource_name(stack, "worker-12") in SERVER.names(stack)
+    assert all(len(name) <= 63 for name in SERVER.names(stack))
 
 
 def test_pending_creations_are_taken_out_of_the_export() -> None:
