@@ -26,9 +26,6 @@ class Command(Protocol):
         """Do it and return the exit status. Raises UserError."""
 
 
-COMMANDS: tuple[Command, ...] = ()
-
-
 def make_parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
     """Return the parser; every command leaves a ``run`` that gives its exit status."""
     parser = argparse.ArgumentParser(prog="swarmhub", description="Look after a deployed workshop.")
@@ -47,9 +44,16 @@ def add_stack_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stack", metavar="NAME", help="the stack; without it the selected one")
 
 
-def main(arguments: Sequence[str] | None = None, commands: Sequence[Command] = COMMANDS) -> int:
+def list_commands() -> tuple[Command, ...]:
+    """Every command there is. They take their options' helpers from here, so they are imported late."""
+    from live.commands import mend
+
+    return (mend,)
+
+
+def main(arguments: Sequence[str] | None = None, commands: Sequence[Command] | None = None) -> int:
     """Run one command; a user's mistake is shown as sentences."""
-    options = make_parser(commands).parse_args(arguments)
+    options = make_parser(commands or list_commands()).parse_args(arguments)
     try:
         return cast(int, options.run(options))
     except UserError as error:

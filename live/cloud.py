@@ -216,3 +216,10 @@ def look_up(request: CloudRequest, connect: Callable[[str | None], Any] = _conne
         external_network_id=external_network_id,
         network=network,
     )
+
+
+def open_connection(cloud: str | None) -> Any:
+    """Connect to the cloud and see that it lets us in. Raises ``UserError``."""
+    connection = _connect(cloud)
+    _authorize(connection, cloud)
+    return connection

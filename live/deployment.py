@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from live.pulumi import ask, selected_stack
 from swarmhub.errors import Finding, UserError
-from swarmhub.text import PROJECT_DIRECTORY, ssh_options
+from swarmhub.text import ssh_options
 
 CONNECT_SECONDS = 15
-OUTPUTS_SECONDS = 60
 SCRIPT_SECONDS = 120
 # What ssh itself answers with when it could not connect; no script of ours ends so.
 SSH_FAILED = 255
@@ -102,9 +102,8 @@ def read_deployment(stack: str | None) -> Deployment:
 
     Raises UserError when Pulumi does not answer or the stack is not up.
     """
-    named = ["--stack", stack] if stack else []
-    outputs = json.loads(_ask_pulumi(["stack", "output", "--json", "--show-secrets", *named]))
-    name = stack or _ask_pulumi(["stack", "--show-name"]).strip()
+    name = stack or selected_stack()
+    outputs = json.loads(ask(["stack", "output", "--json", "--show-secrets", "--stack", name]))
     if "manager" not in outputs:
         finding = Finding(
             where=f"stack {name}",
@@ -113,21 +112,3 @@ def read_deployment(stack: str | None) -> Deployment:
         )
         raise UserError([finding])
     return Deployment(stack=name, outputs=outputs)
-
-
-def _ask_pulumi(arguments: Sequence[str]) -> str:
-    try:
-        done = subprocess.run(
-            ["pulumi", *arguments, "--non-interactive"],
-            cwd=PROJECT_DIRECTORY,
-            capture_output=True,
-            text=True,
-            timeout=OUTPUTS_SECONDS,
-        )
-        problem = done.stderr.strip().removeprefix("error: ") if done.returncode else ""
-    except (OSError, subprocess.TimeoutExpired) as error:
-        problem = str(error)
-    if problem:
-        remedy = "Check that make setup has run here, and the stack's name: pulumi stack ls"
-        raise UserError([Finding(where="pulumi", problem=problem, remedy=remedy)])
-    return done.stdout

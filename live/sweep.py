@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import openstack
 from openstack import exceptions as sdk
 
+from live.cloud import open_connection
+from swarmhub.errors import UserError
 from swarmhub.plan import resource_name
 from swarmhub.settings import MAX_WORKERS
 
@@ -195,7 +196,7 @@ def settle(cloud: Any, stack: str, seconds: float = 20.0) -> None:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="live.sweep", description=__doc__)
     parser.add_argument("--stack-export", type=Path, required=True, help="output of `pulumi stack export`")
-    parser.add_argument("--cloud", required=True, help="entry of clouds.yaml")
+    parser.add_argument("--cloud", help="entry of clouds.yaml; without it the OS_* variables are used")
     parser.add_argument("--stack", required=True, help="the stack's name")
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument(
@@ -203,7 +204,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     export = json.loads(options.stack_export.read_text())
-    cloud = openstack.connect(cloud=options.cloud)
+    try:
+        cloud = open_connection(options.cloud)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
     settle(cloud, options.stack)
     said = sweep(cloud, export, options.stack, dry_run=options.dry_run)
     for sentence in said:

@@ -1,4 +1,4 @@
-"""Runs the pulumi command: once for its answer, or watched while it changes a stack."""
+"""Runs a pulumi command that changes a stack, and watches it."""
 
 from __future__ import annotations
 
@@ -13,35 +13,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rehearsal.host import fail
 from scripts.progress import HEARTBEAT_SECONDS, Progress
 
 RUN_MARK = "SWARMHUB_PULUMI_RUN"
-ANSWER_TIMEOUT_SECONDS = 120
 PATIENCE_AFTER_KILL_SECONDS = 10.0
-
-
-def ask(
-    arguments: Sequence[str],
-    *,
-    environment: Mapping[str, str],
-    directory: Path,
-    input_text: str | None = None,
-) -> str:
-    """Run a quick pulumi command and return what it prints. Raises UserError with its own words."""
-    done = subprocess.run(
-        ["pulumi", *arguments, "--non-interactive"],
-        env=dict(environment),
-        cwd=directory,
-        input=input_text,
-        capture_output=True,
-        text=True,
-        timeout=ANSWER_TIMEOUT_SECONDS,
-    )
-    if done.returncode:
-        reason = done.stderr.strip().removeprefix("error: ") or f"status {done.returncode}"
-        fail(f"pulumi {' '.join(arguments[:2])}", reason, "Mend that, then try again")
-    return done.stdout
 
 
 def watch(

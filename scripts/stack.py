@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,21 +11,21 @@ from typing import Any
 
 import yaml
 
-from rehearsal.host import fail, tail
+from live.mend import mend
+from live.pulumi import PROJECT, PulumiStack, ask
+from rehearsal.host import tail
 from rehearsal.paths import CHECKOUT, CLIENT
 from scripts.environment import pulumi_environment, read_client_environment
 from scripts.paths import STATE
 from scripts.progress import Progress
-from scripts.pulumi_run import ask, end_leftovers, watch
+from scripts.pulumi_run import end_leftovers, watch
 from scripts.toolchain import read_choice
 from swarmhub.errors import Finding, UserError
 
-PROJECT = "swarmhub"
 CLOUD_ID_VARIABLE = "SWARMHUB_REHEARSAL_ID"
 # What Pulumi itself writes into a stack's file; all else comes from the file in the checkout.
 KEYS_OF_PULUMI = ("encryptionsalt", "encryptedkey", "secretsprovider")
 OPTIONS_OF_A_CHANGE = ("--yes", "--skip-preview", "--suppress-outputs")
-SWEEP_TIMEOUT_SECONDS = 300
 
 
 class ChangeFailed(UserError):
@@ -81,14 +78,9 @@ class Stack:
     def log(self, operation: str) -> Path:
         return self.state / "logs" / f"{self.name}-{operation}.log"
 
-    def ask(self, *arguments: str, input_text: str | None = None) -> str:
-        """Run a quick pulumi command on this stack. Raises UserError."""
-        return ask(
-            [*arguments, "--stack", self.name],
-            environment=self.environment,
-            directory=self.directory,
-            input_text=input_text,
-        )
+    @property
+    def pulumi(self) -> PulumiStack:
+        return PulumiStack(name=self.name, directory=self.directory, environment=self.environment)
 
     def write_configuration(self) -> None:
         """Derive the stack's file from the configuration, keeping what Pulumi wrote into it."""
@@ -109,23 +101,21 @@ class Stack:
         if not self.exists():
             ask(["stack", "init", self.name], environment=self.environment, directory=self.directory)
 
-    def export(self) -> dict[str, Any]:
-        """The stack's deployment, secrets encrypted."""
-        exported: dict[str, Any] = json.loads(self.ask("stack", "export"))
-        return exported["deployment"] or {}
-
     def count_resources(self) -> int:
         """How many resources the state holds, the stack itself not counted."""
-        return sum(r["type"] != "pulumi:pulumi:Stack" for r in self.export().get("resources") or ())
+        return sum(
+            r["type"] != "pulumi:pulumi:Stack"
+            for r in (self.pulumi.export()["deployment"] or {}).get("resources") or ()
+        )
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secrets in plain."""
-        outputs: dict[str, Any] = json.loads(self.ask("stack", "output", "--json", "--show-secrets"))
+        outputs: dict[str, Any] = json.loads(self.pulumi.ask("stack", "output", "--json", "--show-secrets"))
         return outputs
 
     def remove(self) -> None:
         """Forget the stack, whatever its state says is there, and the file that was derived for it."""
-        self.ask("stack", "rm", "--force", "--yes")
+        self.pulumi.ask("stack", "rm", "--force", "--yes")
         self.configuration_file.unlink(missing_ok=True)
         self.cloud_record.unlink(missing_ok=True)
 
@@ -146,62 +136,18 @@ class Stack:
         return progress
 
     def mend(self, *, cloud: str) -> None:
-        """Put right what a killed pulumi left: its processes, its lock, resources it did not get to note."""
-        self.release_lock()
-        if not self.exists() or not self.export().get("pending_operations"):
+        """Put right what a killed pulumi left, its processes too. Raises UserError."""
+        if not self.exists():
             return
-        self.say("  an earlier run was interrupted: looking for what it left in the cloud")
-        exported, cleaned = self.directory / "export.json", self.directory / "cleaned.json"
-        exported.touch(mode=0o600)
-        exported.write_text(self.ask("stack", "export"))
-        try:
-            sweep = [sys.executable, "-m", "live.sweep", "--stack-export", str(exported), "--cloud", cloud]
-            sweep += ["--stack", self.name, "--write-cleaned", str(cleaned)]
-            done = subprocess.run(
-                sweep, env=dict(self.environment), cwd=CHECKOUT, timeout=SWEEP_TIMEOUT_SECONDS
-            )
-            if done.returncode:
-                fail(
-                    "sweep",
-                    f"it ended with status {done.returncode}",
-                    "See above; then run the same command again",
-                )
-            self.ask("stack", "import", "--force", "--file", str(cleaned))
-        finally:
-            exported.unlink()
-            cleaned.unlink(missing_ok=True)
+        self.release_lock()
+        mend(self.pulumi, cloud=cloud, say=lambda line: self.say(f"  {line}"))
 
     def release_lock(self) -> None:
-        """Break the lock of a pulumi of this machine that is gone. Raises UserError for a living one."""
-        backend = self.environment.get("PULUMI_BACKEND_URL", "")
-        if not backend.startswith("file://"):
-            return
-        locks = (
-            Path(backend.removeprefix("file://")) / ".pulumi" / "locks" / "organization" / PROJECT / self.name
-        )
-        for path in locks.glob("*.json"):
-            owner = json.loads(path.read_text())
-            if owner["hostname"] != socket.gethostname() or is_running(owner["pid"]):
-                fail(
-                    f"stack {self.name}",
-                    f"process {owner['pid']} on {owner['hostname']} changes it since {owner['timestamp']}",
-                    "Wait until it has ended, or end it, then try again",
-                )
-            path.unlink()
-            path.with_name(f"{path.name}.attrs").unlink(missing_ok=True)
-            self.say(f"  the lock of an earlier run, whose process {owner['pid']} is gone, was removed")
+        """Break the lock of a pulumi that is gone and end what it left. Raises UserError for a living one."""
+        for pid in self.pulumi.release_lock():
+            self.say(f"  the lock of an earlier run, whose process {pid} is gone, was removed")
             if ended := end_leftovers(self.mark):
                 self.say(f"  {ended} processes which that run had left were ended")
-
-    def locks(self) -> list[tuple[Path, dict[str, Any]]]:
-        """The locks on the stack and who holds them; none are seen of a backend that is not files."""
-        backend = self.environment.get("PULUMI_BACKEND_URL", "")
-        if not backend.startswith("file://"):
-            return []
-        directory = Path(backend.removeprefix("file://")) / ".pulumi" / "locks" / "organization"
-        return [
-            (path, json.loads(path.read_text())) for path in (directory / PROJECT / self.name).glob("*.json")
-        ]
 
     @property
     def cloud_record(self) -> Path:
@@ -213,14 +159,6 @@ class Stack:
 
     def note_cloud(self, cloud_id: str) -> None:
         self.cloud_record.write_text(cloud_id)
-
-
-def is_running(pid: int) -> bool:
-    """Whether that process is a living pulumi; its id may have been given to another since."""
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip() == "pulumi"
-    except OSError:
-        return False
 
 
 def rehearsal_environment(state: Path = STATE) -> dict[str, str]:

@@ -45,13 +45,13 @@ def interrupt_while_creating_a_machine(stack: Stack, signal_number: int) -> None
         deadline = time.monotonic() + INTERRUPT_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
             try:
-                pending = stack.export().get("pending_operations") or ()
+                pending = stack.pulumi.export()["deployment"].get("pending_operations") or ()
                 if any(operation["resource"]["type"].endswith(":Instance") for operation in pending):
-                    [(_, owner)] = stack.locks()
-                    os.kill(owner["pid"], signal_number)
+                    [lock] = stack.pulumi.locks()
+                    os.kill(lock.pid, signal_number)
                     trouble.clear()
                     return
-            except (UserError, ValueError) as error:
+            except (UserError, ValueError, TypeError) as error:
                 # The state is being written all the while: a look at the wrong moment fails.
                 trouble[:] = [str(error)]
             time.sleep(0.5)

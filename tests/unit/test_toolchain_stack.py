@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts import stack as stacks
+from live.pulumi import is_pulumi
 from scripts.pulumi_run import RUN_MARK, find_leftovers
 from scripts.stack import Stack
 from swarmhub.errors import UserError
@@ -78,7 +78,7 @@ def test_the_lock_of_a_dead_pulumi_is_broken_and_its_children_ended(stack: Stack
 
 
 def test_the_lock_of_a_living_pulumi_is_respected(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stacks, "is_running", lambda pid: pid == 7)
+    monkeypatch.setattr("live.pulumi.is_pulumi", lambda pid: pid == 7)
     lock = write_lock(stack, pid=7, hostname=socket.gethostname())
     with pytest.raises(UserError) as refusal:
         stack.release_lock()
@@ -95,9 +95,9 @@ def test_the_lock_of_another_machine_is_respected(stack: Stack) -> None:
         stack.release_lock()
 
 
-def test_is_running_takes_only_pulumi_for_pulumi() -> None:
-    assert not stacks.is_running(os.getpid())
-    assert not stacks.is_running(find_dead_pid())
+def test_is_pulumi_takes_only_pulumi_for_pulumi() -> None:
+    assert not is_pulumi(os.getpid())
+    assert not is_pulumi(find_dead_pid())
 
 
 def test_a_stack_belongs_to_the_cloud_it_was_deployed_on(stack: Stack) -> None:

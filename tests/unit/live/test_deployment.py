@@ -77,5 +77,5 @@ def test_a_stack_that_is_not_up_is_a_sentence(program: Program) -> None:
 
 def test_pulumis_own_words_are_passed_on(program: Program) -> None:
     program("pulumi", "echo \"error: no stack named 'spring' found\" >&2; exit 255")
-    with pytest.raises(UserError, match="pulumi: no stack named 'spring' found"):
+    with pytest.raises(UserError, match="pulumi stack output: no stack named 'spring' found"):
         read_deployment("spring")
