@@ -23,6 +23,7 @@ NAMESPACE = "swarmhub-cloud"
 HOST_INTERFACE = "swarmhub-h"
 CLOUD_INTERFACE = "swarmhub-c"
 BRIDGE = "br-ex"
+BRIDGE_HARDWARE_ADDRESS = "02:00:ac:18:04:02"
 SUBNET = ipaddress.ip_network("172.24.4.0/24")
 HOST_ADDRESS = "172.24.4.1"
 API_ADDRESS = "172.24.4.2"
@@ -212,7 +213,9 @@ def _make_links() -> None:
     run(["ip", "link", "set", HOST_INTERFACE, "up"])
     inside = ("ip", "-n", NAMESPACE)
     run([*inside, "link", "set", "lo", "up"])
-    run([*inside, "link", "add", BRIDGE, "type", "bridge"])
+    # A bridge without an address of its own takes its ports' lowest, and the API answers from another one
+    # whenever a router comes or goes: this machine then asks the old one for up to a minute.
+    run([*inside, "link", "add", BRIDGE, "address", BRIDGE_HARDWARE_ADDRESS, "type", "bridge"])
     run([*inside, "link", "set", CLOUD_INTERFACE, "master", BRIDGE, "up"])
     run([*inside, "addr", "add", f"{API_ADDRESS}/{SUBNET.prefixlen}", "dev", BRIDGE])
     run([*inside, "link", "set", BRIDGE, "up"])
