@@ -9,18 +9,16 @@ import pulumi
 import pulumi_docker as docker
 
 from components.generated import generate_word
+from components.login import make_login_secrets
 from components.storage import Storage
 from components.swarm import Swarm
 from swarmhub import plan as planned
-from swarmhub.settings import ADMIN_PASSWORD_MIN_CHARACTERS, USER_PASSWORD_MIN_CHARACTERS
 from swarmhub.text import HUB_SERVICE, PROXY_SERVICE, hub_config
 
 ON_THE_MANAGER = docker.ServiceTaskSpecPlacementArgs(constraints=["node.role==manager"])
 RESTART_ALWAYS = docker.ServiceTaskSpecRestartPolicyArgs(condition="any", delay="3s", window="30s")
 CONVERGE = docker.ServiceConvergeConfigArgs(delay="1s", timeout="5m")
 DNSRR = docker.ServiceEndpointSpecArgs(mode="dnsrr")
-USER_PASSWORD_CHARACTERS = USER_PASSWORD_MIN_CHARACTERS + 4
-ADMIN_PASSWORD_CHARACTERS = ADMIN_PASSWORD_MIN_CHARACTERS + 8
 TOKEN_CHARACTERS = 52
 HUB_CONFIG_PATH = "/srv/jupyterhub/config/hub.yaml"
 OWNER_ONLY = 0o400
@@ -32,7 +30,7 @@ def encode(text: pulumi.Input[str]) -> pulumi.Output[str]:
 
 
 class Hub(pulumi.ComponentResource):
-    """``hub`` and ``proxy`` are the services; the passwords and ``probe_token`` are secrets."""
+    """``hub`` and ``proxy`` are the services; ``login`` and ``probe_token`` are secrets."""
 
     def __init__(
         self,
@@ -47,17 +45,15 @@ class Hub(pulumi.ComponentResource):
         super().__init__("swarmhub:hub:Hub", name, None, opts)
         self._swarm, self._name = swarm, name
         images = plan.settings.hub.images
-        self.user_password = generate_word(f"{name}-user-password", USER_PASSWORD_CHARACTERS, self)
-        self.admin_password = generate_word(f"{name}-admin-password", ADMIN_PASSWORD_CHARACTERS, self)
+        self.login = make_login_secrets(name, plan, self)
         self.probe_token = generate_word(f"{name}-probe-token", TOKEN_CHARACTERS, self)
         proxy_token = self._secret(
             "proxy-token", generate_word(f"{name}-proxy-token", TOKEN_CHARACTERS, self)
         )
         secrets = {
             "proxy-token": proxy_token,
-            "user-password": self._secret("user-password", self.user_password),
-            "admin-password": self._secret("admin-password", self.admin_password),
             "probe-token": self._secret("probe-token", self.probe_token),
+            **{file: self._secret(file, value) for file, value in self.login.files.items()},
         }
         self.config = pulumi.Output.all(domain, storage.address).apply(lambda pair: hub_config(plan, *pair))
         config = docker.ServiceConfig(

@@ -64,7 +64,7 @@ class Probe(pulumi.ComponentResource):
             ),
             dir=str(PROJECT_DIRECTORY),
             stdin=pulumi.Output.json_dumps(
-                {"user_password": hub.user_password, "probe_token": hub.probe_token}
+                {"user_password": hub.login.probe_password, "probe_token": hub.probe_token}
             ),
             triggers=list(noticed),
             add_previous_output_in_env=False,

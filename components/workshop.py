@@ -17,7 +17,7 @@ from swarmhub.plan import Plan
 
 
 class Workshop(pulumi.ComponentResource):
-    """What its organiser needs: ``domain``, ``address``, passwords, and ``manager`` (how ssh reaches it)."""
+    """What its organiser needs: ``domain``, ``address``, ``login``, and ``manager`` (how ssh reaches it)."""
 
     def __init__(
         self, name: str, plan: Plan, key: OperatorKey, opts: pulumi.ResourceOptions | None = None
@@ -89,5 +89,5 @@ class Workshop(pulumi.ComponentResource):
             depends_on=[hub.hub, hub.proxy, front_door.certificate, *swarm.workers_ready],
             opts=child,
         )
-        self.user_password, self.admin_password = hub.user_password, hub.admin_password
+        self.login = hub.login
         self.register_outputs({"address": self.address, "domain": self.domain})

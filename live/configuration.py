@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pulumi.runtime.config import CONFIG, get_config_env
+from pulumi.runtime.config import CONFIG, get_config_env, get_config_secret_keys_env
 
 from swarmhub.errors import Finding, UserError
 
@@ -33,3 +33,9 @@ def read_stack_configuration(project: str) -> dict[str, Any]:
     if findings:
         raise UserError(findings)
     return sections
+
+
+def read_secret_sections(project: str) -> frozenset[str]:
+    """The sections that hold something encrypted; Pulumi hands each over decrypted as a whole."""
+    names = (name.partition(":") for name in get_config_secret_keys_env())
+    return frozenset(name for namespace, _, name in names if namespace == project)

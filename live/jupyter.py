@@ -57,13 +57,19 @@ class Reply:
 class HubClient:
     """One user of a hub, by his cookies, and the service that may manage him, by its token.
 
-    ``http`` keeps the cookies; every request ends by its timeout.
+    ``http`` keeps the cookies; every request ends by its timeout. With ``by_token`` the service's token also
+    opens the user's server, where nobody but a login provider could log the user in.
     """
 
     http: aiohttp.ClientSession
     base: URL
     user: str
     token: str
+    by_token: bool = False
+
+    @property
+    def _server_headers(self) -> dict[str, str]:
+        return {"Authorization": f"token {self.token}"} if self.by_token else self._xsrf_headers()
 
     async def _ask(
         self, method: str, url: URL, *, expect: set[int], token: bool = False, **options: Any
@@ -89,13 +95,36 @@ class HubClient:
         cookie = self.http.cookie_jar.filter_cookies(self._server("api")).get("_xsrf")
         return {"X-XSRFToken": cookie.value} if cookie else {}
 
-    async def fetch_login_form(self) -> str:
-        """Return the form's XSRF token; waits for as long as nothing is behind the reverse proxy."""
+    async def fetch_login_page(self) -> Reply:
+        """Return the login page; waits for as long as nothing is behind the reverse proxy."""
         while True:
             reply = await self._ask("GET", self.base.joinpath("hub", "login"), expect={200, *NOT_YET_THERE})
             if reply.status == 200:
-                break
+                return reply
             await asyncio.sleep(POLL_SECONDS)
+
+    async def find_provider(self) -> str:
+        """Follow the login page's button as far as the login provider, and return the provider's host.
+
+        Raises ``JupyterError`` when the provider would not send people back to this hub.
+        """
+        url = self.base.joinpath("hub", "oauth_login")
+        async with self.http.get(url, allow_redirects=False) as response:
+            if response.status != 302:
+                raise JupyterError(f"{url.path} answered HTTP {response.status}, not a redirect")
+            provider = URL(response.headers["Location"])
+        callback = str(self.base.joinpath("hub", "oauth_callback"))
+        if provider.query.get("redirect_uri") != callback or not provider.query.get("client_id"):
+            raise JupyterError(f"{provider.host} is not asked to send people back to {callback}")
+        return str(provider.host)
+
+    async def make_user(self) -> None:
+        """Make the user, who cannot log in."""
+        await self._ask("POST", self._user_api(), token=True, expect={201, 409})
+
+    async def fetch_login_form(self) -> str:
+        """Return the form's XSRF token; waits for as long as nothing is behind the reverse proxy."""
+        reply = await self.fetch_login_page()
         match = XSRF_FIELD.search(reply.text)
         if match is None:
             raise JupyterError(f"{reply.url.path} shows no JupyterHub login form")
@@ -153,7 +182,9 @@ class HubClient:
     async def open_page(self, *parts: str) -> None:
         """Load a page of the user's server with the user's own login, through the hub's consent and back."""
         while True:
-            reply = await self._ask("GET", self._server(*parts), expect={200, *NOT_YET_THERE})
+            url = self._server(*parts)
+            headers = self._server_headers if self.by_token else {}
+            reply = await self._ask("GET", url, headers=headers, expect={200, *NOT_YET_THERE})
             if reply.status == 200 and reply.url.path.startswith(self._server().path):
                 return
             # The proxy learns of a new server a moment after the hub has.
@@ -165,7 +196,7 @@ class HubClient:
             "POST",
             self._server("api", "kernels"),
             json={"name": "python3"},
-            headers=self._xsrf_headers(),
+            headers=self._server_headers,
             expect={201},
         )
         return str(reply.json()["id"])
@@ -176,7 +207,8 @@ class HubClient:
         session = uuid.uuid4().hex
         url = self._server("api", "kernels", kernel, "channels").with_query(session_id=session)
         try:
-            async with self.http.ws_connect(url, max_msg_size=0) as socket:
+            headers = self._server_headers if self.by_token else {}
+            async with self.http.ws_connect(url, headers=headers, max_msg_size=0) as socket:
                 yield Kernel(socket=socket, session=session, user=self.user)
         except aiohttp.WSServerHandshakeError as error:
             raise JupyterError(f"the WebSocket {url.path} was refused with HTTP {error.status}") from None
@@ -184,13 +216,13 @@ class HubClient:
     async def read_file(self, name: str) -> str:
         """Return the text of a file in the folder that the user's server shows."""
         url = self._server("api", "contents", name).with_query(type="file", format="text", content="1")
-        reply = await self._ask("GET", url, headers=self._xsrf_headers(), expect={200})
+        reply = await self._ask("GET", url, headers=self._server_headers, expect={200})
         return str(reply.json()["content"])
 
     async def delete_file(self, name: str) -> None:
         """Delete a file in that folder."""
         url = self._server("api", "contents", name)
-        await self._ask("DELETE", url, headers=self._xsrf_headers(), expect={204, 404})
+        await self._ask("DELETE", url, headers=self._server_headers, expect={204, 404})
 
     async def remove_user(self) -> bool:
         """Stop the user's server, however far it is, and delete the user; False when there is none."""

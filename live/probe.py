@@ -53,12 +53,13 @@ class Target:
     """The hub to probe and how to reach it.
 
     ``address`` is connected to in place of what the name resolves to; ``expect_home`` is the file system type
-    that a home must have.
+    that a home must have. Without ``user_password`` a login provider knows the users, and the probe's user is
+    made by the hub's API.
     """
 
     url: URL
     user: str
-    user_password: str = field(repr=False)
+    user_password: str | None = field(repr=False)
     probe_token: str = field(repr=False)
     address: str | None = None
     nameserver: str | None = None
@@ -155,7 +156,9 @@ def read_target(options: argparse.Namespace, secrets: str) -> Target:
         )
     try:
         values = json.loads(secrets)
-        user_password, probe_token = str(values["user_password"]), str(values["probe_token"])
+        user_password, probe_token = values["user_password"], str(values["probe_token"])
+        if not isinstance(user_password, str | None):
+            raise TypeError
     except (json.JSONDecodeError, KeyError, TypeError):
         user_password = probe_token = ""
         findings.append(
@@ -272,9 +275,15 @@ async def probe(target: Target) -> dict[str, float]:
     connector = aiohttp.TCPConnector(resolver=FixedResolver(address), ssl=context)
     timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=cookies, timeout=timeout) as http:
-        client = HubClient(http=http, base=target.url, user=target.user, token=target.probe_token)
+        client = HubClient(
+            http=http,
+            base=target.url,
+            user=target.user,
+            token=target.probe_token,
+            by_token=target.user_password is None,
+        )
         async with steps.step("login page", limit_seconds=LOGIN_PAGE_SECONDS, remedy=HUB_LOG):
-            await client.fetch_login_form()
+            await client.fetch_login_page()
         async with steps.step("tidy", limit_seconds=CLEAN_UP_SECONDS, remedy=HUB_LOG) as said:
             said.append("an earlier probe removed" if await client.remove_user() else "nothing to remove")
         try:
@@ -289,8 +298,12 @@ async def probe(target: Target) -> dict[str, float]:
 
 
 async def _use_server(target: Target, client: HubClient, steps: Steps) -> None:
-    async with steps.step("log in", limit_seconds=LOG_IN_SECONDS, remedy=HUB_LOG):
-        await client.log_in(await client.fetch_login_form(), target.user_password)
+    async with steps.step("log in", limit_seconds=LOG_IN_SECONDS, remedy=HUB_LOG) as said:
+        if target.user_password is None:
+            said.append(f"{await client.find_provider()} would ask people who they are")
+            await client.make_user()
+        else:
+            await client.log_in(await client.fetch_login_form(), target.user_password)
     async with steps.step(
         "start server", limit_seconds=target.start_timeout_seconds, remedy=USER_LOG
     ) as said:

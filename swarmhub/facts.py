@@ -1,9 +1,11 @@
-"""What is asked of the cloud before anything is made, and what it answered. Data only; live/cloud.py asks."""
+"""What is asked of others before anything is made, and what they answered. Data only; live/ asks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from swarmhub.roster import Person
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,3 +53,20 @@ class CloudFacts:
     flavors: Mapping[str, Flavor]
     external_network_id: str
     network: ExistingNetwork | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoints:
+    """Where an OpenID Connect provider is talked to, as its discovery document says."""
+
+    authorization: str
+    token: str
+    userinfo: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginFacts:
+    """What had to be read for ``hub.login``: the people of the roster file, the provider's addresses."""
+
+    people: tuple[Person, ...] = ()
+    endpoints: Endpoints | None = None

@@ -6,8 +6,9 @@ import ipaddress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from swarmhub.facts import CloudFacts, CloudRequest, ExistingNetwork
-from swarmhub.settings import ADDRESS_PLACEHOLDER, DIRECTORY_URLS, Settings, Tls
+from swarmhub.facts import CloudFacts, CloudRequest, Endpoints, ExistingNetwork, LoginFacts
+from swarmhub.roster import Person
+from swarmhub.settings import ADDRESS_PLACEHOLDER, DIRECTORY_URLS, LoginKind, Settings, Tls
 
 # VXLAN, the overlay's encapsulation, takes this much of every packet (RFC 7348 over IPv4).
 VXLAN_OVERHEAD_BYTES = 50
@@ -31,6 +32,7 @@ CHALLENGE_DIRECTORY = "/var/lib/swarmhub/acme-challenge"
 HOME_OWNER_ID = 1000
 HOME_MOUNT_OPTIONS = "nfsvers=4.2,proto=tcp,hard,noatime"
 PROBE_USER = "swarmhub-probe"
+NO_LOGIN_FACTS = LoginFacts()
 
 
 class Role(StrEnum):
@@ -109,6 +111,8 @@ class Plan:
     name_server: str | None
     certificate: Certificate
     settings: Settings
+    people: tuple[Person, ...] = ()
+    endpoints: Endpoints | None = None
 
     def domain_at(self, address: str) -> str:
         """The hub's host name once its public address is known."""
@@ -180,7 +184,15 @@ def cloud_request(settings: Settings) -> CloudRequest:
     )
 
 
-def make_plan(settings: Settings, facts: CloudFacts, stack: str) -> Plan:
+def roster_of(settings: Settings, listed: tuple[Person, ...]) -> tuple[Person, ...]:
+    """Who gets a password: the people of the roster file and the administrators, in this order."""
+    if settings.hub.login.kind is not LoginKind.ROSTER:
+        return ()
+    users = {person.user for person in listed}
+    return listed + tuple(Person(user=admin) for admin in settings.hub.admins if admin not in users)
+
+
+def make_plan(settings: Settings, facts: CloudFacts, stack: str, login: LoginFacts = NO_LOGIN_FACTS) -> Plan:
     """Expand a stack's settings into the whole deployment, with the ids that the cloud gave for its names."""
     site, machines = settings.site, settings.machines
     worker_flavor_id = facts.flavors[machines.worker.flavor].id
@@ -224,4 +236,6 @@ def make_plan(settings: Settings, facts: CloudFacts, stack: str) -> Plan:
         name_server=site.name_server,
         certificate=_certificate(settings.tls),
         settings=settings,
+        people=roster_of(settings, login.people),
+        endpoints=login.endpoints,
     )

@@ -11,9 +11,9 @@ from swarmhub.settings.hub import (
     Hub,
     Images,
     Limits,
-    Login,
 )
 from swarmhub.settings.keys import ADDRESS_PLACEHOLDER, ChangeEffect, Key, keys_of
+from swarmhub.settings.login import Login, LoginKind, callback_url
 from swarmhub.settings.machines import MAX_WORKERS, Machines, Workers
 from swarmhub.settings.reading import Settings, read_settings
 from swarmhub.settings.site import Site
@@ -33,12 +33,14 @@ __all__ = [
     "Key",
     "Limits",
     "Login",
+    "LoginKind",
     "Machines",
     "Settings",
     "Site",
     "Storage",
     "Tls",
     "Workers",
+    "callback_url",
     "keys_of",
     "read_settings",
 ]

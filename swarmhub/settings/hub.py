@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from swarmhub.settings.keys import (
     ACCOUNT,
+    GROUP,
     IMAGE,
     ChangeEffect,
     host_name,
@@ -14,18 +14,15 @@ from swarmhub.settings.keys import (
     list_of,
     nested,
     number,
-    one_of,
+    pairs_of,
+    text,
+    whole_number,
 )
+from swarmhub.settings.login import Login
 
 # JupyterHub's shared-password authenticator refuses shorter ones (jupyterhub/authenticators/shared.py).
 USER_PASSWORD_MIN_CHARACTERS = 8
 ADMIN_PASSWORD_MIN_CHARACTERS = 32
-
-
-class Login(StrEnum):
-    """How students log in."""
-
-    SHARED_PASSWORD = "shared-password"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +43,27 @@ class Hub:
     domain: str = key(host_name, "Host name of the hub", change=ChangeEffect.RESTART)
     images: Images = key(nested, "The containers' images", change=ChangeEffect.RESTART, section=Images)
     login: Login = key(
-        one_of(Login), "How students log in", change=ChangeEffect.RESTART, default=Login.SHARED_PASSWORD
+        nested,
+        "How students log in",
+        change=ChangeEffect.RESTART,
+        default=Login(),
+        section=Login,
+        shorthand="kind",
     )
     admins: tuple[str, ...] = key(
         list_of(ACCOUNT, at_least=1), "User names that may administer the hub", change=ChangeEffect.RESTART
+    )
+    groups: tuple[tuple[str, tuple[str, ...]], ...] = key(
+        pairs_of(GROUP, list_of(ACCOUNT)),
+        "Groups and their members, such as {instructors: [ada]}; a change counts from a member's next login",
+        change=ChangeEffect.RESTART,
+        default=(),
+    )
+    announcement: str | None = key(
+        text("It is a text", r"(?s)\s*\S.*"),
+        "Text shown on top of the login and home pages; addresses in it become links",
+        change=ChangeEffect.RESTART,
+        default=None,
     )
 
 
@@ -65,4 +79,10 @@ class Limits:
     )
     cpus: float = key(
         number(0.1, 512), "CPUs that one server may use at once", change=ChangeEffect.RESTART, default=1.0
+    )
+    cull_after_minutes: int = key(
+        whole_number(0, 60 * 24 * 31),
+        "Minutes after which a server nobody uses is stopped; 0 never stops one",
+        change=ChangeEffect.RESTART,
+        default=60,
     )

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -40,12 +40,18 @@ Reader = Callable[[Any], Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """What a config key is: for the parser, the messages and the reference documentation."""
+    """What a config key is: for the parser, the messages and the reference documentation.
+
+    ``section`` is read in place of a value, as a list of such sections with ``many``; ``shorthand`` is the
+    section's key that a bare word stands for.
+    """
 
     read: Reader
     about: str
     change: ChangeEffect
     section: type | None = None
+    many: bool = False
+    shorthand: str | None = None
 
 
 def key(
@@ -55,11 +61,13 @@ def key(
     change: ChangeEffect,
     default: Any = dataclasses.MISSING,
     section: type | None = None,
+    many: bool = False,
+    shorthand: str | None = None,
+    secret: bool = False,
 ) -> Any:
     """Declare a dataclass field that is read from the stack configuration."""
-    return field(
-        default=default, metadata={"key": Key(read=read, about=about, change=change, section=section)}
-    )
+    declared = Key(read=read, about=about, change=change, section=section, many=many, shorthand=shorthand)
+    return field(default=default, repr=not secret, metadata={"key": declared})
 
 
 def keys_of(section: type) -> dict[str, Key]:
@@ -94,6 +102,33 @@ def number(minimum: float, maximum: float) -> Reader:
     return read
 
 
+def flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise Refused(f"{value!r} is not accepted", "It is true or false")
+    return value
+
+
+def https_url(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"https://[^\s/?#@]+(/[^\s?#]*)?", value):
+        raise Refused(f"{value!r} is not accepted", "It is a URL that begins with https://")
+    return value.rstrip("/")
+
+
+def secret_text(path: str) -> Reader:
+    """Take a text that no message repeats."""
+
+    def read(value: Any) -> str:
+        if not isinstance(value, str) or not re.fullmatch(r"\S+", value):
+            raise Refused(
+                "its value is not accepted",
+                "It is a text without spaces",
+                f"Set it anew: pulumi config set --secret --path 'swarmhub:{path}'",
+            )
+        return value
+
+    return read
+
+
 def one_of(choices: type[StrEnum]) -> Reader:
     def read(value: Any) -> StrEnum:
         try:
@@ -114,6 +149,17 @@ def list_of(read_item: Reader, *, at_least: int = 0) -> Reader:
         if len(value) < at_least:
             raise Refused("the list is empty", f"It has at least {at_least} entry")
         return tuple(read_item(item) for item in value)
+
+    return read
+
+
+def pairs_of(read_name: Reader, read_value: Reader) -> Reader:
+    """Take a mapping and keep it as pairs, for settings do not change."""
+
+    def read(value: Any) -> tuple[tuple[Any, Any], ...]:
+        if not isinstance(value, Mapping):
+            raise Refused(f"{value!r} is not a mapping", "It is a YAML mapping", "Write it as {name: value}")
+        return tuple((read_name(name), read_value(entry)) for name, entry in value.items())
 
     return read
 
@@ -175,7 +221,12 @@ def nested(value: Any) -> Any:
 
 
 NAME = text("It is a non-empty name")
-ACCOUNT = text("It is a user name of lower-case letters, digits, . _ and -", r"[a-z_][a-z0-9._-]{0,62}")
+# As JupyterHub knows them: it lowers what people type, and many login providers name people by their address.
+ACCOUNT = text(
+    "It is a user name of lower-case letters, digits and . _ - + @, at most 128 characters",
+    r"[a-z0-9_][a-z0-9._+@-]{0,127}",
+)
+GROUP = text("It is a group's name of lower-case letters, digits, _ and -", r"[a-z][a-z0-9_-]{0,31}")
 IMAGE = text(
     "It is a container image reference such as quay.io/jupyter/scipy-notebook:2025-01-01",
     r"[a-z0-9][\w./:@-]+",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from swarmhub.errors import Finding, UserError
 from swarmhub.settings.hub import Hub, Limits
-from swarmhub.settings.keys import ChangeEffect, Refused, key, keys_of, nearest, nested
+from swarmhub.settings.keys import ChangeEffect, Key, Refused, key, keys_of, nearest, nested
+from swarmhub.settings.login import CLIENT_SECRET_KEY, SET_CLIENT_SECRET, check_login
 from swarmhub.settings.machines import Machines
 from swarmhub.settings.site import Site
 from swarmhub.settings.storage import Storage
@@ -73,7 +74,7 @@ def _read_section(
                 )
             continue
         if spec.section is not None:
-            values[each.name] = _read_section(spec.section, raw[each.name], where, findings)
+            values[each.name] = _read_nested(spec, raw[each.name], where, findings)
             continue
         try:
             values[each.name] = spec.read(raw[each.name])
@@ -81,6 +82,27 @@ def _read_section(
             remedy = refused.remedy or f"Set {where} to such a value"
             findings.append(Finding(where=where, problem=refused.problem, rule=refused.rule, remedy=remedy))
     return section(**values) if len(findings) == before else None
+
+
+def _read_nested(spec: Key, raw: Any, where: str, findings: list[Finding]) -> Any:
+    """A section inside a section, or a list of them."""
+    section = cast(type, spec.section)
+    if not spec.many:
+        given = {spec.shorthand: raw} if spec.shorthand and isinstance(raw, str) else raw
+        return _read_section(section, given, where, findings)
+    if not isinstance(raw, list) or not raw:
+        findings.append(
+            Finding(
+                where=where,
+                problem=f"{raw!r} is not a list of mappings",
+                rule=f"Each entry has the keys {', '.join(keys_of(section))}",
+                remedy="Write an entry as - {key: value, ...}",
+            )
+        )
+        return ()
+    return tuple(
+        _read_section(section, entry, f"{where}[{position}]", findings) for position, entry in enumerate(raw)
+    )
 
 
 def _join(path: str, name: object) -> str:
@@ -119,15 +141,33 @@ def _cross_check(settings: Settings) -> list[Finding]:
             for name in ("directory_url", "directory_ca_file")
             if getattr(tls, name) is not None
         ]
+    hub = settings.hub
+    findings += check_login(hub.login, hub.domain, hub.admins)
     return findings
 
 
-def read_settings(raw: Mapping[str, Any]) -> Settings:
+def _secrets_in_plain(raw: Mapping[str, Any], secret_sections: Collection[str]) -> list[Finding]:
+    """A section that holds any encrypted value is encrypted as a whole by the time it gets here."""
+    login = raw["hub"].get("login") if isinstance(raw.get("hub"), Mapping) else None
+    in_plain = isinstance(login, Mapping) and "client_secret" in login and "hub" not in secret_sections
+    if not in_plain:
+        return []
+    return [
+        Finding(
+            where=CLIENT_SECRET_KEY,
+            problem="it stands unencrypted in the stack file",
+            remedy=f"Remove it there, run {SET_CLIENT_SECRET}, and have the provider make a new one",
+        )
+    ]
+
+
+def read_settings(raw: Mapping[str, Any], secret_sections: Collection[str] = ("hub",)) -> Settings:
     """Read a stack's configuration, given as section name to mapping.
 
-    Raises ``UserError`` with every unknown key, missing key, refused value and contradiction at once.
+    ``secret_sections`` are those in which Pulumi has decrypted something. Raises ``UserError`` with every
+    unknown key, missing key, refused value and contradiction at once.
     """
-    findings: list[Finding] = []
+    findings = _secrets_in_plain(raw, secret_sections)
     settings = _read_section(Settings, raw, "", findings)
     if settings is not None:
         findings += _cross_check(settings)

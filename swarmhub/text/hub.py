@@ -5,7 +5,9 @@ from __future__ import annotations
 import yaml
 
 from swarmhub import plan as planned
+from swarmhub.facts import Endpoints
 from swarmhub.plan import Plan
+from swarmhub.settings import Login, LoginKind
 
 HUB_SERVICE = "hub"
 PROXY_SERVICE = "proxy"
@@ -22,7 +24,9 @@ def hub_config(plan: Plan, domain: str, storage_address: str) -> str:
         "hub_service": HUB_SERVICE,
         "proxy_api_url": f"http://{PROXY_SERVICE}:8001",
         "state_directory": "/srv/state",
-        "login": {"kind": str(hub.login), "admins": list(hub.admins)},
+        "login": login_section(plan),
+        "announcement": hub.announcement or "",
+        "cull_after_seconds": limits.cull_after_minutes * 60,
         "probe_user": planned.PROBE_USER,
         "user_server": {
             "image": hub.images.user,
@@ -47,3 +51,32 @@ def hub_config(plan: Plan, domain: str, storage_address: str) -> str:
         },
     }
     return yaml.safe_dump(document, sort_keys=True)
+
+
+def login_section(plan: Plan) -> dict[str, object]:
+    """The section ``login``, without any secret."""
+    hub = plan.settings.hub
+    login = hub.login
+    return {
+        "kind": str(login.kind),
+        "admins": list(hub.admins),
+        "groups": {name: list(members) for name, members in hub.groups},
+        "allowed_users": list(login.allowed_users),
+        "allow_all": login.allow_all or (login.kind is LoginKind.SHARED_PASSWORD and not login.allowed_users),
+        "provider": provider_section(login, plan.endpoints) if login.kind.by_provider else None,
+    }
+
+
+def provider_section(login: Login, endpoints: Endpoints | None) -> dict[str, object]:
+    """What the hub must know of the login provider; empty where it knows by itself, or has no use for it."""
+    return {
+        "client_id": login.client_id,
+        "organizations": list(login.organizations),
+        "domains": list(login.domains),
+        "identity_providers": list(login.identity_providers),
+        "username_claim": login.claim,
+        "service_name": login.service_name or "",
+        "authorize_url": endpoints.authorization if endpoints else "",
+        "token_url": endpoints.token if endpoints else "",
+        "userinfo_url": endpoints.userinfo if endpoints else "",
+    }

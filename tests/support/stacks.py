@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from swarmhub.facts import CloudFacts, ExistingNetwork, Flavor
+from swarmhub.facts import CloudFacts, ExistingNetwork, Flavor, LoginFacts
 from swarmhub.plan import Plan, make_plan
 from swarmhub.settings import read_settings
 from swarmhub.text import PROJECT_DIRECTORY
@@ -29,6 +29,8 @@ def dev_config(**changes: Any) -> dict[str, Any]:
         *sections, name = path.split("__")
         section = config
         for each in sections:
+            if isinstance(section.setdefault(each, {}), str):
+                section[each] = {"kind": section[each]}
             section = section[each]
         section[name] = value
     return config
@@ -44,5 +46,11 @@ def facts(network: ExistingNetwork | None = None) -> CloudFacts:
     )
 
 
-def dev_plan(stack: str = "dev", network: ExistingNetwork | None = None, **changes: Any) -> Plan:
-    return make_plan(read_settings(dev_config(**changes)), facts(network), stack)
+def dev_plan(
+    stack: str = "dev",
+    network: ExistingNetwork | None = None,
+    login_facts: LoginFacts | None = None,
+    **changes: Any,
+) -> Plan:
+    settings = read_settings(dev_config(**changes))
+    return make_plan(settings, facts(network), stack, login_facts or LoginFacts())

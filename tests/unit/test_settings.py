@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmhub.errors import Finding, UserError
-from swarmhub.settings import Issuer, Limits, Login, Settings, keys_of, read_settings
+from swarmhub.settings import Issuer, Limits, Login, LoginKind, Settings, keys_of, read_settings
 from tests.support.stacks import DEV_CONFIG, dev_config
 
 
@@ -25,7 +25,7 @@ def test_dev_stack_is_read() -> None:
     found = read_settings(DEV_CONFIG)
     assert found.site.cloud == "rehearsal"
     assert found.machines.worker.count == 1
-    assert found.hub.login is Login.SHARED_PASSWORD
+    assert found.hub.login == Login(kind=LoginKind.SHARED_PASSWORD)
     assert found.tls.issuer is Issuer.ACME
     assert found.site.admin_networks == (ipaddress.IPv4Network("172.24.4.1/32"),)
 

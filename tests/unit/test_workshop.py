@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
+import pulumi
 import pytest
 
 from components.remote_host import OperatorKey
 from components.workshop import Workshop
+from swarmhub.facts import LoginFacts
+from swarmhub.plan import PROBE_USER
+from swarmhub.roster import Person, password_of
 from swarmhub.text import PROJECT_DIRECTORY
 from tests.support.recording import COMPONENT_PREFIX, UNKNOWN, Graph, Recording, Resource
 from tests.support.stacks import EXISTING_NETWORK, dev_plan
@@ -47,13 +52,21 @@ def remote_command(name: str, _inputs: Any) -> dict[str, Any]:
     return {"stdout": "SWMTKN-1-token\n" if name == "swarm-manager" else "", "stderr": ""}
 
 
-def workshop(preview: bool = False, network: Any = None, **changes: Any) -> Graph:
-    plan = dev_plan(network=network, **changes)
+def workshop(
+    preview: bool = False, network: Any = None, login_facts: LoginFacts | None = None, **changes: Any
+) -> Graph:
+    plan = dev_plan(network=network, login_facts=login_facts, **changes)
+
+    def program() -> None:
+        made = Workshop("workshop", plan, KEY)
+        for name, value in made.login.outputs(plan, made.domain).items():
+            pulumi.export(name, value)
+
     recording = Recording(
         preview=preview,
         outputs={"command:local:Command": local_command, "command:remote:Command": remote_command},
     )
-    return recording.run(lambda: Workshop("workshop", plan, KEY))
+    return recording.run(program)
 
 
 @pytest.fixture
@@ -125,10 +138,37 @@ def test_every_connection_verifies_the_generated_host_key(graph: Graph) -> None:
     assert "KnownHostsCommand=/bin/echo %H ssh-ed25519 HOSTKEY" in options
 
 
-SECRETS = ("private key", "host private", "word-of-", "SWMTKN-1-token")
+SEED = "word-of-hub-roster-seed"
+CLIENT_SECRET = "c1ient-s3cret"
+LOGINS: dict[str, dict[str, Any]] = {
+    "shared-password": {},
+    "roster": {
+        "hub__login": {"kind": "roster", "roster_file": "roster.csv"},
+        "login_facts": LoginFacts(people=(Person(user="grace", full_name="Grace Hopper"),)),
+    },
+    "github": {
+        "hub__login": {
+            "kind": "github",
+            "client_id": "hub",
+            "client_secret": CLIENT_SECRET,
+            "allowed_users": ["grace"],
+        }
+    },
+}
+SECRETS = (
+    "private key",
+    "host private",
+    "word-of-",
+    "SWMTKN-1-token",
+    CLIENT_SECRET,
+    base64.b64encode(CLIENT_SECRET.encode()).decode(),
+    *(password_of(SEED, user) for user in ("ada", "grace", PROBE_USER)),
+)
 
 
-def test_secrets_stand_in_no_command_text_and_no_plain_input(graph: Graph) -> None:
+@pytest.mark.parametrize("login", LOGINS)
+def test_secrets_stand_in_no_command_text_and_no_plain_input(login: str) -> None:
+    graph = workshop(machines__worker__count=2, **LOGINS[login])
     for each in graph:
         for path, value in flatten(each.inputs):
             if any(secret in str(value) for secret in SECRETS):
@@ -143,6 +183,63 @@ def flatten(value: Any, path: str = "") -> list[tuple[str, Any]]:
     if isinstance(value, list):
         return [pair for n, v in enumerate(value) for pair in flatten(v, f"{path}[{n}]")]
     return [(path, value)]
+
+
+SECRET_FILES = {
+    "shared-password": {"user-password", "admin-password"},
+    "roster": {"roster"},
+    "github": {"client-secret"},
+}
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_the_hub_gets_the_secrets_of_its_kind_of_login(login: str) -> None:
+    graph = workshop(**LOGINS[login])
+    mounted = graph.named("hub-hub").inputs["taskSpec"]["containerSpec"]["secrets"]
+    files = {each["fileName"].removeprefix("/run/secrets/") for each in mounted}
+    assert files == {"proxy-token", "probe-token"} | SECRET_FILES[login]
+    assert {each["fileMode"] for each in mounted} == {0o400}
+
+
+def test_the_client_secret_reaches_docker_encoded_and_secret() -> None:
+    secret = workshop(**LOGINS["github"]).named("hub-client-secret", "docker:index/secret:Secret")
+    assert base64.b64decode(secret.inputs["data"]).decode() == CLIENT_SECRET
+    assert "data" in secret.secret_paths
+
+
+def test_a_login_provider_is_told_where_to_send_people_back() -> None:
+    exports = workshop(**LOGINS["github"]).exports
+    assert exports["callback_url"] == "https://hub-172-24-4-50.rehearsal.test/hub/oauth_callback"
+    assert not {"user_password", "admin_password", "roster"} & set(exports)
+
+
+def test_the_roster_is_handed_out_as_a_secret_output() -> None:
+    graph = workshop(**LOGINS["roster"])
+    assert {"roster", "admin_password"} <= graph.secret_exports
+    assert graph.exports["roster"] == [
+        {"user": "grace", "full_name": "Grace Hopper", "password": password_of(SEED, "grace")},
+        {"user": "ada", "full_name": "", "password": password_of(SEED, "ada")},
+    ]
+    assert "user_password" not in graph.exports
+
+
+@pytest.mark.parametrize(
+    ("login", "password"),
+    [
+        ("shared-password", "word-of-hub-user-password"),
+        ("roster", password_of(SEED, PROBE_USER)),
+        ("github", None),
+    ],
+)
+def test_the_probe_logs_in_where_it_can(login: str, password: str | None) -> None:
+    given = json.loads(workshop(**LOGINS[login]).named("probe-run").inputs["stdin"])
+    assert given["user_password"] == password
+
+
+def test_another_name_on_the_roster_changes_the_roster_alone() -> None:
+    more = LoginFacts(people=(*LOGINS["roster"]["login_facts"].people, Person(user="mary")))
+    before, after = workshop(**LOGINS["roster"]), workshop(**{**LOGINS["roster"], "login_facts": more})
+    assert changed_inputs(before, after) == {"hub-roster"}
 
 
 def test_the_join_token_is_shown_nowhere(graph: Graph) -> None:

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-import difflib
+import html
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
 from swarmhub_hub.homes import Homes, NfsExport
+from swarmhub_hub.login import SECRETS_OF_KIND, Login, login_traits, parse_login
+from swarmhub_hub.sections import Section
 
 HUB_PORT = 8081
-USER_PASSWORD_MIN_LENGTH = 8
-ADMIN_PASSWORD_MIN_LENGTH = 32
 TOKEN_MIN_LENGTH = 32
 # The proxy forgets its routes when it starts anew; at this interval the hub compares and restores them.
 ROUTE_CHECK_INTERVAL_SECONDS = 10
 PROBE_SERVICE = "probe"
 # All the probe does is to make, use and delete one user.
 PROBE_SCOPES = ("admin:users", "admin:servers", "access:servers", "tokens")
-
-T = TypeVar("T")
+CULLER_SERVICE = "idle-culler"
+# What jupyterhub-idle-culler asks for in its documentation, without the right to delete users.
+CULLER_SCOPES = ("list:users", "read:users:activity", "read:servers", "delete:servers")
+# A server is stopped at most this much later than it should be.
+CULL_INTERVAL_MAX_SECONDS = 300
 
 
 class ConfigError(Exception):
     """Settings the hub cannot start with; the text is one sentence for each thing wrong."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Login:
-    """How users log in; only a shared password is known."""
-
-    kind: str
-    admins: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,128 +63,22 @@ class Settings:
     state_directory: Path
     login: Login
     probe_user: str
+    announcement: str
+    cull_after_seconds: int
     user_server: UserServer
     homes: Homes | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Secrets:
-    """The secret files' contents."""
+    """The secret files' contents; ``login`` holds those of the kind of login, by file name."""
 
     proxy_token: str
-    user_password: str
-    admin_password: str
     probe_token: str
+    login: Mapping[str, str]
 
 
-SECRET_MIN_LENGTHS = {
-    "proxy-token": TOKEN_MIN_LENGTH,
-    "user-password": USER_PASSWORD_MIN_LENGTH,
-    "admin-password": ADMIN_PASSWORD_MIN_LENGTH,
-    "probe-token": TOKEN_MIN_LENGTH,
-}
-
-
-class Section:
-    """A mapping of hub.yaml that is taken apart key by key, collecting what is wrong with it."""
-
-    def __init__(self, path: str, content: object, problems: list[str]) -> None:
-        self._path = path
-        self._known: list[str] = []
-        self._content: Mapping[str, Any] = content if isinstance(content, Mapping) else {}
-        self._problems = problems
-        if not isinstance(content, Mapping):
-            problems.append(f"{path or 'hub.yaml'}: a mapping is needed, not {content!r}.")
-            # One sentence is enough: every key would be missing.
-            self._problems = []
-
-    def _full(self, key: str) -> str:
-        return f"{self._path}.{key}" if self._path else key
-
-    def _take(self, key: str, rule: str, convert: Callable[[Any], T | None], fallback: T) -> T:
-        self._known.append(key)
-        if key not in self._content:
-            self._problems.append(f"{self._full(key)}: is missing. It must be {rule}.")
-            return fallback
-        value = convert(self._content[key])
-        if value is None:
-            self._problems.append(f"{self._full(key)}: {self._content[key]!r} is not {rule}.")
-            return fallback
-        return value
-
-    def text(self, key: str, rule: str = "a text", pattern: str = r".+") -> str:
-        """Take a text that matches ``pattern`` wholly."""
-        return self._take(
-            key,
-            rule,
-            lambda value: value if isinstance(value, str) and re.fullmatch(pattern, value) else None,
-            "",
-        )
-
-    def number(self, key: str) -> float:
-        """Take a number above 0."""
-        return self._take(
-            key,
-            "a number above 0",
-            lambda value: (
-                value if isinstance(value, int | float) and value is not True and value > 0 else None
-            ),
-            1.0,
-        )
-
-    def whole(self, key: str) -> int:
-        """Take a whole number of at least 0."""
-        return self._take(
-            key,
-            "a whole number of at least 0",
-            lambda value: value if type(value) is int and value >= 0 else None,
-            0,
-        )
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        """Take a list of texts."""
-        return self._take(
-            key,
-            "a list of texts",
-            lambda value: (
-                tuple(value)
-                if isinstance(value, list) and all(isinstance(one, str) for one in value)
-                else None
-            ),
-            (),
-        )
-
-    def section(self, key: str) -> Section:
-        """Take a mapping."""
-        self._known.append(key)
-        if key not in self._content:
-            self._problems.append(f"{self._full(key)}: is missing. It must be a mapping.")
-            return Section(self._full(key), {}, [])
-        return Section(self._full(key), self._content[key], self._problems)
-
-    def section_or_none(self, key: str) -> Section | None:
-        """Take a mapping, or an outspoken null."""
-        if key in self._content and self._content[key] is None:
-            self._known.append(key)
-            return None
-        return self.section(key)
-
-    def close(self) -> None:
-        """Report the keys nothing asked for."""
-        for key in self._content:
-            if key not in self._known:
-                near = difflib.get_close_matches(str(key), self._known, n=1)
-                known = f"Known are: {', '.join(self._known)}."
-                guess = f"Did you mean {self._full(near[0])}?" if near else known
-                self._problems.append(f"{self._full(str(key))}: is not a setting. {guess}")
-
-
-def _parse_login(section: Section) -> Login:
-    login = Login(
-        kind=section.text("kind", "shared-password", r"shared-password"), admins=section.texts("admins")
-    )
-    section.close()
-    return login
+SECRET_MIN_LENGTHS = {"proxy-token": TOKEN_MIN_LENGTH, "probe-token": TOKEN_MIN_LENGTH}
 
 
 def _parse_user_server(section: Section) -> UserServer:
@@ -235,8 +125,10 @@ def parse_settings(document: object) -> Settings:
         hub_service=top.text("hub_service", "the name of a service", r"[a-z0-9][a-z0-9-]*"),
         proxy_api_url=top.text("proxy_api_url", *web_address),
         state_directory=Path(top.text("state_directory", "an absolute path", r"/.+")),
-        login=_parse_login(top.section("login")),
+        login=parse_login(top.section("login")),
         probe_user=top.text("probe_user", "a user name", r"[^/]+"),
+        announcement=top.text("announcement", pattern=r"(?s).*"),
+        cull_after_seconds=top.whole("cull_after_seconds"),
         user_server=_parse_user_server(top.section("user_server")),
         homes=_parse_homes(homes) if homes else None,
     )
@@ -262,11 +154,11 @@ def load_settings(file: Path) -> Settings:
         raise ConfigError("\n".join(f"{file}: {line}" for line in str(error).splitlines())) from None
 
 
-def load_secrets(directory: Path) -> Secrets:
-    """Read the secret files. Raises ConfigError; its text never holds a secret."""
+def load_secrets(directory: Path, kind: str) -> Secrets:
+    """Read the secret files that this kind of login needs. Raises ConfigError, whose text holds no secret."""
     problems: list[str] = []
     values: dict[str, str] = {}
-    for name, min_length in SECRET_MIN_LENGTHS.items():
+    for name, min_length in (SECRET_MIN_LENGTHS | SECRETS_OF_KIND[kind]).items():
         file = directory / name
         try:
             value = file.read_text().strip()
@@ -275,14 +167,18 @@ def load_secrets(directory: Path) -> Secrets:
                 f"{file}: cannot be read ({error.strerror}). Give the hub's service the secret {name}."
             )
             continue
-        values[name.replace("-", "_")] = value
+        values[name] = value
         if len(value) < min_length:
             problems.append(f"{file}: has {len(value)} characters. At least {min_length} are needed.")
-    if values.get("user_password") and values.get("user_password") == values.get("admin_password"):
+    if values.get("user-password") and values.get("user-password") == values.get("admin-password"):
         problems.append(f"{directory}/admin-password: is the same as user-password. They must differ.")
     if problems:
         raise ConfigError("\n".join(problems))
-    return Secrets(**values)
+    return Secrets(
+        proxy_token=values["proxy-token"],
+        probe_token=values["probe-token"],
+        login={name: values[name] for name in SECRETS_OF_KIND[kind]},
+    )
 
 
 def trait_values(settings: Settings, secrets: Secrets) -> dict[str, Any]:
@@ -300,18 +196,23 @@ def trait_values(settings: Settings, secrets: Secrets) -> dict[str, Any]:
         # Users' servers outlive the hub, so that it can be updated during a workshop.
         "JupyterHub.cleanup_servers": False,
         "JupyterHub.last_activity_interval": ROUTE_CHECK_INTERVAL_SECONDS,
-        "JupyterHub.authenticator_class": settings.login.kind,
-        "JupyterHub.services": [{"name": PROBE_SERVICE, "api_token": secrets.probe_token}],
-        "JupyterHub.load_roles": [probe_role(settings.probe_user)],
+        "JupyterHub.services": [
+            {"name": PROBE_SERVICE, "api_token": secrets.probe_token},
+            *culler_services(settings.cull_after_seconds),
+        ],
+        "JupyterHub.load_roles": [
+            probe_role(settings.probe_user),
+            *culler_roles(settings.cull_after_seconds),
+        ],
+        "JupyterHub.template_vars": announcement_vars(settings.announcement),
         # A server started again has another address at once.
         "JupyterHubHTTPClient.connector_options": {"use_dns_cache": False},
         "ConfigurableHTTPProxy.should_start": False,
         "ConfigurableHTTPProxy.api_url": settings.proxy_api_url,
         "ConfigurableHTTPProxy.auth_token": secrets.proxy_token,
-        "Authenticator.allow_all": True,
-        "Authenticator.admin_users": set(settings.login.admins),
-        "SharedPasswordAuthenticator.user_password": secrets.user_password,
-        "SharedPasswordAuthenticator.admin_password": secrets.admin_password,
+        **login_traits(
+            settings.login, secrets.login, public_url=settings.public_url, probe_user=settings.probe_user
+        ),
         "Spawner.start_timeout": server.start_timeout_seconds,
         "Spawner.http_timeout": server.http_timeout_seconds,
         "Spawner.default_url": server.default_url,
@@ -337,3 +238,43 @@ def probe_role(probe_user: str) -> dict[str, Any]:
         "services": [PROBE_SERVICE],
         "scopes": [f"{scope}!user={probe_user}" for scope in PROBE_SCOPES],
     }
+
+
+def culler_services(after_seconds: int) -> list[dict[str, Any]]:
+    """Return the service that stops servers nobody uses, as the hub runs it; none for 0."""
+    if not after_seconds:
+        return []
+    interval = min(max(after_seconds // 2, 1), CULL_INTERVAL_MAX_SECONDS)
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterhub_idle_culler",
+        f"--timeout={after_seconds}",
+        f"--cull-every={interval}",
+    ]
+    return [{"name": CULLER_SERVICE, "command": command}]
+
+
+def culler_roles(after_seconds: int) -> list[dict[str, Any]]:
+    """Return the role of that service; none for 0."""
+    if not after_seconds:
+        return []
+    return [
+        {
+            "name": CULLER_SERVICE,
+            "description": "see who is active and stop servers",
+            "services": [CULLER_SERVICE],
+            "scopes": list(CULLER_SCOPES),
+        }
+    ]
+
+
+def announcement_vars(text: str) -> dict[str, str]:
+    """Return the variables of JupyterHub's templates that show a text; they take it for HTML."""
+    if not text.strip():
+        return {}
+    between_and_links = re.split(r"""(https?://[^\s<>"']*[\w/])""", text.strip())
+    escaped = [html.escape(part) for part in between_and_links]
+    for position in range(1, len(escaped), 2):
+        escaped[position] = f'<a href="{escaped[position]}">{escaped[position]}</a>'
+    return {"announcement": "".join(escaped).replace("\n", "<br>")}

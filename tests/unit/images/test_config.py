@@ -9,6 +9,7 @@ import yaml
 from swarmhub_hub.config import (
     ConfigError,
     Secrets,
+    announcement_vars,
     load_secrets,
     load_settings,
     parse_settings,
@@ -20,8 +21,17 @@ DOCUMENT: dict[str, Any] = {
     "hub_service": "hub",
     "proxy_api_url": "http://proxy:8001",
     "state_directory": "/srv/state",
-    "login": {"kind": "shared-password", "admins": ["ada"]},
+    "login": {
+        "kind": "shared-password",
+        "admins": ["ada"],
+        "groups": {"instructors": ["ada"]},
+        "allowed_users": [],
+        "allow_all": True,
+        "provider": None,
+    },
     "probe_user": "swarmhub-probe",
+    "announcement": "",
+    "cull_after_seconds": 3600,
     "user_server": {
         "image": "swarmhub/user:dev",
         "network": "hub",
@@ -40,7 +50,8 @@ DOCUMENT: dict[str, Any] = {
         "mount_path": "/home/jovyan",
     },
 }
-SECRETS = Secrets(proxy_token="p" * 64, user_password="u" * 12, admin_password="a" * 32, probe_token="t" * 64)
+PASSWORDS = {"user-password": "u" * 12, "admin-password": "a" * 32}
+SECRETS = Secrets(proxy_token="p" * 64, probe_token="t" * 64, login=PASSWORDS)
 
 
 @pytest.fixture
@@ -87,12 +98,15 @@ def test_parse_settings_guesses_at_a_misspelt_key(document: dict[str, Any]) -> N
 
 def test_parse_settings_reports_all_problems(document: dict[str, Any]) -> None:
     document["public_url"] = "hub.example.org"
-    document["login"]["kind"] = "github"
+    document["login"]["kind"] = "password"
     document["homes"]["uid"] = "root"
     document["user_server"]["cpus"] = True
     assert problems_of(document) == [
         "public_url: 'hub.example.org' is not an address that begins with http:// or https://.",
-        "login.kind: 'github' is not shared-password.",
+        (
+            "login.kind: 'password' is not one of shared-password, roster, github, google, cilogon, "
+            "globus, oidc."
+        ),
         "user_server.cpus: True is not a number above 0.",
         "homes.uid: 'root' is not a whole number of at least 0.",
     ]
@@ -109,40 +123,43 @@ def test_load_settings_names_the_file(tmp_path: Path) -> None:
 
 
 def write_secrets(directory: Path, **changed: str) -> None:
-    values = {"proxy_token": SECRETS.proxy_token, "user_password": SECRETS.user_password}
-    values |= {"admin_password": SECRETS.admin_password, "probe_token": SECRETS.probe_token}
+    values = {"proxy_token": SECRETS.proxy_token, "probe_token": SECRETS.probe_token, **PASSWORDS}
     for name, value in (values | changed).items():
         (directory / name.replace("_", "-")).write_text(value + "\n")
 
 
 def test_load_secrets_reads_the_files(tmp_path: Path) -> None:
     write_secrets(tmp_path)
-    assert load_secrets(tmp_path) == SECRETS
+    assert load_secrets(tmp_path, "shared-password") == SECRETS
 
 
 def test_load_secrets_says_what_is_wrong_without_the_secret(tmp_path: Path) -> None:
     write_secrets(tmp_path, user_password="hunter2")
     (tmp_path / "probe-token").unlink()
     with pytest.raises(ConfigError) as caught:
-        load_secrets(tmp_path)
+        load_secrets(tmp_path, "shared-password")
     assert "hunter2" not in str(caught.value)
     assert str(caught.value).splitlines() == [
-        f"{tmp_path}/user-password: has 7 characters. At least 8 are needed.",
         (
             f"{tmp_path}/probe-token: cannot be read (No such file or directory). "
             "Give the hub's service the secret probe-token."
         ),
+        f"{tmp_path}/user-password: has 7 characters. At least 8 are needed.",
     ]
 
 
 def test_load_secrets_wants_two_passwords(tmp_path: Path) -> None:
-    write_secrets(tmp_path, user_password=SECRETS.admin_password)
+    write_secrets(tmp_path, user_password=PASSWORDS["admin-password"])
     with pytest.raises(ConfigError, match="is the same as user-password"):
-        load_secrets(tmp_path)
+        load_secrets(tmp_path, "shared-password")
 
 
 def test_trait_values_bind_the_probe_to_one_user(document: dict[str, Any]) -> None:
-    (role,) = trait_values(parse_settings(document), SECRETS)["JupyterHub.load_roles"]
+    roles = {
+        role["name"]: role
+        for role in trait_values(parse_settings(document), SECRETS)["JupyterHub.load_roles"]
+    }
+    role = roles["probe"]
     assert role["scopes"]
     assert all(scope.endswith("!user=swarmhub-probe") for scope in role["scopes"])
 
@@ -151,3 +168,53 @@ def test_trait_values_keep_the_database_on_the_data_volume(document: dict[str, A
     values = trait_values(parse_settings(document), SECRETS)
     assert values["JupyterHub.db_url"] == "sqlite:////srv/state/jupyterhub.sqlite"
     assert values["JupyterHub.cookie_secret_file"].startswith("/srv/state/")
+
+
+def test_the_culler_may_stop_servers_and_nothing_else(document: dict[str, Any]) -> None:
+    values = trait_values(parse_settings(document), SECRETS)
+    roles = {role["name"]: role["scopes"] for role in values["JupyterHub.load_roles"]}
+    assert roles["idle-culler"] == ["list:users", "read:users:activity", "read:servers", "delete:servers"]
+    commands = {one["name"]: one.get("command") for one in values["JupyterHub.services"]}
+    assert commands["idle-culler"][3:] == ["--timeout=3600", "--cull-every=300"]
+
+
+def test_a_short_limit_is_looked_at_more_often(document: dict[str, Any]) -> None:
+    document["cull_after_seconds"] = 60
+    services = trait_values(parse_settings(document), SECRETS)["JupyterHub.services"]
+    assert services[1]["command"][3:] == ["--timeout=60", "--cull-every=30"]
+
+
+def test_zero_minutes_run_no_culler(document: dict[str, Any]) -> None:
+    document["cull_after_seconds"] = 0
+    values = trait_values(parse_settings(document), SECRETS)
+    assert [one["name"] for one in values["JupyterHub.services"]] == ["probe"]
+    assert [one["name"] for one in values["JupyterHub.load_roles"]] == ["probe"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", {}),
+        ("  \n", {}),
+        ("Hub ends <Friday> & is deleted", {"announcement": "Hub ends &lt;Friday&gt; &amp; is deleted"}),
+        ("one\ntwo", {"announcement": "one<br>two"}),
+        (
+            "See https://example.org/a?b=1&c=2.",
+            {
+                "announcement": (
+                    'See <a href="https://example.org/a?b=1&amp;c=2">https://example.org/a?b=1&amp;c=2</a>.'
+                )
+            },
+        ),
+        (
+            'https://example.org/"onclick=alert(1)',
+            {
+                "announcement": (
+                    '<a href="https://example.org/">https://example.org/</a>&quot;onclick=alert(1)'
+                )
+            },
+        ),
+    ],
+)
+def test_announcements_are_text_with_links(text: str, shown: dict[str, str]) -> None:
+    assert announcement_vars(text) == shown
