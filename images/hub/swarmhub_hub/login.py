@@ -18,6 +18,7 @@ AUTHENTICATORS = {
     "globus": "globus",
     "oidc": "generic-oauth",
 }
+REFUSAL = "This account may not use this hub. Ask the organisers to add it."
 KINDS = (SHARED_PASSWORD, ROSTER, *AUTHENTICATORS)
 
 USER_PASSWORD_MIN_LENGTH = 8
@@ -127,6 +128,7 @@ def login_traits(
         "OAuthenticator.client_secret": secrets["client-secret"],
         # The groups are the stack file's, whatever the provider says.
         "OAuthenticator.auth_state_groups_key": lambda _auth_state: [],
+        "OAuthenticator.custom_403_message": REFUSAL,
         "OAuthenticator.oauth_callback_url": f"{public_url}/hub/oauth_callback",
         **PROVIDER_TRAITS[login.kind](login, login.provider),
     }

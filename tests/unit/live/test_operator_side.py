@@ -9,7 +9,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from live.configuration import read_stack_configuration
+from live.configuration import read_secret_sections, read_stack_configuration
 from live.operator_key import ensure_operator_key
 from swarmhub.errors import UserError
 
@@ -60,3 +60,10 @@ def test_a_section_that_is_a_bare_word_is_named() -> None:
         "hub: 'spring' is not a mapping. Each section of the stack file is a mapping. "
         "Write it as swarmhub:hub: {key: value, ...}."
     )
+
+
+def test_sections_with_something_encrypted_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps(["swarmhub:hub", "openstack:password"]))
+    assert read_secret_sections("swarmhub") == {"hub"}
+    monkeypatch.delenv("PULUMI_CONFIG_SECRET_KEYS")
+    assert read_secret_sections("swarmhub") == frozenset()
