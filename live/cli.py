@@ -46,9 +46,9 @@ def add_stack_argument(parser: argparse.ArgumentParser) -> None:
 
 def list_commands() -> tuple[Command, ...]:
     """Every command there is. They take their options' helpers from here, so they are imported late."""
-    from live.commands import mend
+    from live.commands import mend, roster
 
-    return (mend,)
+    return (mend, roster)
 
 
 def main(arguments: Sequence[str] | None = None, commands: Sequence[Command] | None = None) -> int:

@@ -4,6 +4,7 @@ from swarmhub.text.front_door import DIRECTORY_CA_PATH, FRONT_DOOR_CONTAINER, fr
 from swarmhub.text.hub import HUB_SERVICE, PROXY_SERVICE, START_TIMEOUT_SECONDS, hub_config
 from swarmhub.text.machine import cloud_config
 from swarmhub.text.rendering import NODE_DIRECTORY, PROJECT_DIRECTORY, NodeFile, TextTemplate, render, script
+from swarmhub.text.roster import roster_csv, roster_page, roster_table
 from swarmhub.text.ssh import ssh_options
 from swarmhub.text.storage import storage_files
 
@@ -21,6 +22,9 @@ __all__ = [
     "front_door_files",
     "hub_config",
     "render",
+    "roster_csv",
+    "roster_page",
+    "roster_table",
     "script",
     "ssh_options",
     "storage_files",

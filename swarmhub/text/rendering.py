@@ -12,6 +12,7 @@ import yaml
 PROJECT_DIRECTORY = Path(__file__).resolve().parent.parent.parent
 NODE_DIRECTORY = PROJECT_DIRECTORY / "node"
 CLOUDINIT_DIRECTORY = PROJECT_DIRECTORY / "cloudinit"
+HANDOUT_DIRECTORY = PROJECT_DIRECTORY / "handout"
 
 
 class TextTemplate(string.Template):
@@ -43,9 +44,9 @@ class NodeFile:
     mode: str = "0644"
 
 
-def render(template: str, values: Mapping[str, object]) -> str:
-    """Fill a template of ``node/``; ``ValueError`` when its names and the values' differ."""
-    text = TextTemplate((NODE_DIRECTORY / template).read_text())
+def render(template: str, values: Mapping[str, object], directory: Path = NODE_DIRECTORY) -> str:
+    """Fill a template of ``node/``, or of another directory; ``ValueError`` when names and values differ."""
+    text = TextTemplate((directory / template).read_text())
     wanted = set(text.get_identifiers())
     if wanted != set(values):
         raise ValueError(f"{template} wants {sorted(wanted)}, got {sorted(values)}")
