@@ -40,6 +40,7 @@ class Hub(pulumi.ComponentResource):
         domain: pulumi.Output[str],
         swarm: Swarm,
         storage: Storage,
+        after: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("swarmhub:hub:Hub", name, None, opts)
@@ -80,7 +81,8 @@ class Hub(pulumi.ComponentResource):
                 self._bind(planned.HUB_STATE_DIRECTORY, "/srv/state"),
                 self._bind(planned.HOMES_DIRECTORY, "/srv/homes"),
             ],
-            depends_on=[storage.ready],
+            # A changed image is on every worker before the hub starts servers from it.
+            depends_on=[storage.ready, *after],
         )
         self.register_outputs({"hub": self.hub.id, "proxy": self.proxy.id})
 

@@ -14,6 +14,7 @@ from swarmhub.text import NodeFile, script
 DIAL_SECONDS = 5
 FIRST_BOOT_SECONDS = 900
 STEP_SECONDS = 600
+DIAL_MARGIN_SECONDS = 300
 UNLIMITED = -1
 # A failed command is reported with its whole text: what it runs comes with its input.
 RUN_WHAT_ARRIVES = "import json, sys; step = json.load(sys.stdin); exec(step['runner'])"
@@ -107,6 +108,7 @@ class RemoteHost:
         standard_input: pulumi.Input[str] = "",
         depends_on: Sequence[pulumi.Resource] = (),
         secret_output: bool = False,
+        limit_seconds: int = STEP_SECONDS,
     ) -> remote.Command:
         """Put ``files`` in place and run the scripts ``steps`` of ``node/`` as root, as one command.
 
@@ -127,7 +129,7 @@ class RemoteHost:
         return remote.Command(
             name,
             connection=self._connection,
-            create=f"sudo -n timeout {STEP_SECONDS} python3 -c {shlex.quote(RUN_WHAT_ARRIVES)}",
+            create=f"sudo -n timeout {limit_seconds} python3 -c {shlex.quote(RUN_WHAT_ARRIVES)}",
             stdin=document,
             add_previous_output_in_env=False,
             logging=remote.Logging.NONE if secret_output else remote.Logging.STDOUT_AND_STDERR,
@@ -136,6 +138,9 @@ class RemoteHost:
                 deleted_with=self._lives_in,
                 depends_on=[self.ready, *depends_on],
                 additional_secret_outputs=["stdout"] if secret_output else [],
-                custom_timeouts=pulumi.CustomTimeouts(create="15m", update="15m"),
+                custom_timeouts=pulumi.CustomTimeouts(
+                    create=f"{limit_seconds + DIAL_MARGIN_SECONDS}s",
+                    update=f"{limit_seconds + DIAL_MARGIN_SECONDS}s",
+                ),
             ),
         )

@@ -7,6 +7,7 @@ from pulumi_openstack import compute
 
 from components.front_door import FrontDoor
 from components.hub import Hub
+from components.images import Images
 from components.machine import Machine, MachineArgs
 from components.network import Network
 from components.probe import Probe
@@ -53,6 +54,18 @@ class Workshop(pulumi.ComponentResource):
         ]
         storage = Storage("storage", data=data, machine=manager, network=network, opts=child)
         swarm = Swarm("swarm", plan=plan, network=network, manager=manager, workers=workers, opts=child)
+        hub_images = plan.settings.hub.images
+        images = Images(
+            "images",
+            wanted={
+                manager.host: [hub_images.hub, hub_images.proxy, hub_images.front_door, hub_images.acme],
+                **{
+                    worker.host: [environment.image for environment in plan.environments]
+                    for worker in workers
+                },
+            },
+            opts=child,
+        )
         self.address = network.address
         self.domain = network.address.apply(plan.domain_at)
         self.manager: pulumi.Output[dict[str, str]] = pulumi.Output.all(
@@ -61,7 +74,15 @@ class Workshop(pulumi.ComponentResource):
             private_key_file=key.private_file,
             host_key=manager.host.host_public_key,
         )
-        hub = Hub("hub", plan=plan, domain=self.domain, swarm=swarm, storage=storage, opts=child)
+        hub = Hub(
+            "hub",
+            plan=plan,
+            domain=self.domain,
+            swarm=swarm,
+            storage=storage,
+            after=images.ready,
+            opts=child,
+        )
         front_door = FrontDoor(
             "front-door",
             plan=plan,

@@ -33,6 +33,8 @@ HOME_OWNER_ID = 1000
 HOME_MOUNT_OPTIONS = "nfsvers=4.2,proto=tcp,hard,noatime"
 PROBE_USER = "swarmhub-probe"
 NO_LOGIN_FACTS = LoginFacts()
+# Nobody sees it: there is no choice.
+ONLY_ENVIRONMENT = "only"
 
 
 class Role(StrEnum):
@@ -85,6 +87,17 @@ class Overlay:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Environment:
+    """What a student's server may be started as."""
+
+    name: str
+    description: str
+    image: str
+    memory_gb: float
+    cpus: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Certificate:
     """How the hub's certificate is got."""
 
@@ -111,6 +124,7 @@ class Plan:
     name_server: str | None
     certificate: Certificate
     settings: Settings
+    environments: tuple[Environment, ...]
     people: tuple[Person, ...] = ()
     endpoints: Endpoints | None = None
 
@@ -184,6 +198,31 @@ def cloud_request(settings: Settings) -> CloudRequest:
     )
 
 
+def list_environments(settings: Settings) -> tuple[Environment, ...]:
+    """What students may choose from, the default first."""
+    hub, limits = settings.hub, settings.limits
+    if hub.images.user:
+        return (
+            Environment(
+                name=ONLY_ENVIRONMENT,
+                description="",
+                image=hub.images.user,
+                memory_gb=limits.memory_gb,
+                cpus=limits.cpus,
+            ),
+        )
+    return tuple(
+        Environment(
+            name=each.name,
+            description=each.description or "",
+            image=each.image,
+            memory_gb=each.memory_gb or limits.memory_gb,
+            cpus=each.cpus or limits.cpus,
+        )
+        for each in sorted(hub.environments, key=lambda each: not each.default)
+    )
+
+
 def roster_of(settings: Settings, listed: tuple[Person, ...]) -> tuple[Person, ...]:
     """Who gets a password: the people of the roster file and the administrators, in this order."""
     if settings.hub.login.kind is not LoginKind.ROSTER:
@@ -236,6 +275,7 @@ def make_plan(settings: Settings, facts: CloudFacts, stack: str, login: LoginFac
         name_server=site.name_server,
         certificate=_certificate(settings.tls),
         settings=settings,
+        environments=list_environments(settings),
         people=roster_of(settings, login.people),
         endpoints=login.endpoints,
     )

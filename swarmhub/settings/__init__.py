@@ -5,6 +5,7 @@ module of its own. What a key means lives in one place, beside its field; the re
 messages come from there.
 """
 
+from swarmhub.settings.environments import Environment
 from swarmhub.settings.hub import (
     ADMIN_PASSWORD_MIN_CHARACTERS,
     USER_PASSWORD_MIN_CHARACTERS,
@@ -27,6 +28,7 @@ __all__ = [
     "MAX_WORKERS",
     "USER_PASSWORD_MIN_CHARACTERS",
     "ChangeEffect",
+    "Environment",
     "Hub",
     "Images",
     "Issuer",

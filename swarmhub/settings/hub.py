@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from swarmhub.settings.environments import Environment
 from swarmhub.settings.keys import (
     ACCOUNT,
     GROUP,
@@ -29,7 +30,12 @@ ADMIN_PASSWORD_MIN_CHARACTERS = 32
 class Images:
     """The containers' images."""
 
-    user: str = key(IMAGE, "Image of the students' servers", change=ChangeEffect.RESTART)
+    user: str | None = key(
+        IMAGE,
+        "Image of the students' servers, where there is no choice",
+        change=ChangeEffect.RESTART,
+        default=None,
+    )
     hub: str = key(IMAGE, "Image built from images/hub", change=ChangeEffect.RESTART)
     proxy: str = key(IMAGE, "Image built from images/proxy", change=ChangeEffect.RESTART)
     front_door: str = key(IMAGE, "Image built from images/front-door", change=ChangeEffect.RESTART)
@@ -42,6 +48,14 @@ class Hub:
 
     domain: str = key(host_name, "Host name of the hub", change=ChangeEffect.RESTART)
     images: Images = key(nested, "The containers' images", change=ChangeEffect.RESTART, section=Images)
+    environments: tuple[Environment, ...] = key(
+        nested,
+        "What students may choose from when they start a server",
+        change=ChangeEffect.RESTART,
+        default=(),
+        section=Environment,
+        many=True,
+    )
     login: Login = key(
         nested,
         "How students log in",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from swarmhub.errors import Finding, UserError
+from swarmhub.settings.environments import check_environments
 from swarmhub.settings.hub import Hub, Limits
 from swarmhub.settings.keys import ChangeEffect, Key, Refused, key, keys_of, nearest, nested
 from swarmhub.settings.login import CLIENT_SECRET_KEY, SET_CLIENT_SECRET, check_login
@@ -143,6 +144,7 @@ def _cross_check(settings: Settings) -> list[Finding]:
         ]
     hub = settings.hub
     findings += check_login(hub.login, hub.domain, hub.admins)
+    findings += check_environments(hub.environments, hub.images.user)
     return findings
 
 

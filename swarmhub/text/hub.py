@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import yaml
 
 from swarmhub import plan as planned
@@ -29,10 +31,8 @@ def hub_config(plan: Plan, domain: str, storage_address: str) -> str:
         "cull_after_seconds": limits.cull_after_minutes * 60,
         "probe_user": planned.PROBE_USER,
         "user_server": {
-            "image": hub.images.user,
+            "environments": [asdict(environment) for environment in plan.environments],
             "network": plan.overlay.name,
-            "memory_gb": limits.memory_gb,
-            "cpus": limits.cpus,
             "start_timeout_seconds": START_TIMEOUT_SECONDS,
             "http_timeout_seconds": HTTP_TIMEOUT_SECONDS,
             "placement": ["node.role==worker"],

@@ -30,6 +30,7 @@ COMPONENTS = {
         "storage:Storage",
         "swarm:Swarm",
         "hub:Hub",
+        "images:Images",
         "front_door:FrontDoor",
         "probe:Probe",
     )
@@ -267,6 +268,40 @@ def test_the_hub_waits_for_storage_and_the_probe_for_everything(graph: Graph) ->
     assert graph.awaits(hub, storage)
     for earlier in ("hub-hub", "hub-proxy", "front-door-certificate", "swarm-worker-1", "swarm-worker-2"):
         assert graph.awaits(probe, graph.named(earlier)), earlier
+
+
+PULL = "1500"
+
+
+def images_of(graph: Graph, machine: str) -> list[str]:
+    step = json.loads(graph.named(f"images-{machine}").inputs["stdin"])
+    limit, *images = step["arguments"]
+    assert (step["name"], limit) == ("ensure-images.sh", PULL)
+    return list(images)
+
+
+def test_every_machine_has_its_images_before_the_hub_starts_servers_from_them() -> None:
+    choice = [{"name": "Python", "image": "example.org/python:1"}, {"name": "R", "image": "example.org/r:1"}]
+    graph = workshop(machines__worker__count=2, hub__environments=choice, hub__images__user=None)
+    for worker in ("worker-1", "worker-2"):
+        assert images_of(graph, worker) == ["example.org/python:1", "example.org/r:1"]
+        assert graph.awaits(graph.named("hub-hub"), graph.named(f"images-{worker}"))
+        assert "timeout 1560 " in graph.named(f"images-{worker}").inputs["create"]
+    assert images_of(graph, "manager") == [
+        *("swarmhub/acme:dev", "swarmhub/front-door:dev", "swarmhub/hub:dev", "swarmhub/proxy:dev"),
+    ]
+
+
+def test_machines_pull_at_the_same_time() -> None:
+    graph = workshop(machines__worker__count=2)
+    names = ("images-manager", "images-worker-1", "images-worker-2")
+    for one in names:
+        assert not any(graph.awaits(graph.named(one), graph.named(other)) for other in names)
+
+
+def test_a_changed_image_is_pulled_and_then_named_to_the_hub() -> None:
+    before, after = workshop(), workshop(hub__images__user="example.org/python:2")
+    assert changed_inputs(before, after) == {"images-worker-1", "hub-config", "probe-run"}
 
 
 def test_joins_do_not_wait_for_each_other(graph: Graph) -> None:

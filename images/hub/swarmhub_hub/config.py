@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from swarmhub_hub.environments import Environment, parse_environment, read_form, render_form
 from swarmhub_hub.homes import Homes, NfsExport
 from swarmhub_hub.login import SECRETS_OF_KIND, Login, login_traits, parse_login
 from swarmhub_hub.sections import Section
@@ -36,21 +37,14 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class UserServer:
-    """What each user's server is started with."""
+    """What each user's server is started with; the first environment is the default."""
 
-    image: str
+    environments: tuple[Environment, ...]
     network: str
-    memory_gb: float
-    cpus: float
     start_timeout_seconds: int
     http_timeout_seconds: int
     placement: tuple[str, ...]
     default_url: str
-
-    @property
-    def memory_bytes(self) -> int:
-        """The memory limit as Docker counts it."""
-        return int(self.memory_gb * 1024**3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +77,8 @@ SECRET_MIN_LENGTHS = {"proxy-token": TOKEN_MIN_LENGTH, "probe-token": TOKEN_MIN_
 
 def _parse_user_server(section: Section) -> UserServer:
     server = UserServer(
-        image=section.text("image"),
+        environments=tuple(parse_environment(entry) for entry in section.sections("environments")),
         network=section.text("network"),
-        memory_gb=section.number("memory_gb"),
-        cpus=section.number("cpus"),
         start_timeout_seconds=section.whole("start_timeout_seconds"),
         http_timeout_seconds=section.whole("http_timeout_seconds"),
         placement=section.texts("placement"),
@@ -184,6 +176,7 @@ def load_secrets(directory: Path, kind: str) -> Secrets:
 def trait_values(settings: Settings, secrets: Secrets) -> dict[str, Any]:
     """Return the value of every trait that is set, by ``Class.trait``."""
     server = settings.user_server
+    default = server.environments[0]
     return {
         "JupyterHub.bind_url": "http://:8000",
         "JupyterHub.public_url": settings.public_url,
@@ -218,10 +211,12 @@ def trait_values(settings: Settings, secrets: Secrets) -> dict[str, Any]:
         "Spawner.default_url": server.default_url,
         # Without a command the spawner looks for the image on the hub's machine, where it need not be.
         "Spawner.cmd": ["jupyterhub-singleuser"],
-        "Spawner.mem_limit": server.memory_bytes,
-        "Spawner.cpu_limit": server.cpus,
+        "Spawner.options_form": render_form(server.environments),
+        "Spawner.options_from_form": read_form,
+        "Spawner.mem_limit": default.memory_bytes,
+        "Spawner.cpu_limit": default.cpus,
         "Spawner.notebook_dir": settings.homes.mount_path if settings.homes else "",
-        "SwarmHubSpawner.image": server.image,
+        "SwarmHubSpawner.image": default.image,
         "SwarmHubSpawner.network_name": server.network,
         "SwarmHubSpawner.use_internal_ip": True,
         "SwarmHubSpawner.extra_placement_spec": {"constraints": list(server.placement)},

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from tornado import web
 from traitlets.config import Config
 
 from swarmhub_hub.config import ConfigError, load_secrets, load_settings, trait_values
+from swarmhub_hub.environments import ChoiceError, Environment, choose
 from swarmhub_hub.login import ROSTER
 from swarmhub_hub.passwords import RosterError, read_roster
 from swarmhub_hub.roster import RosterAuthenticator
@@ -28,6 +32,21 @@ def configure(c: Config, settings_file: Path, secrets_directory: Path) -> None:
     except ConfigError as error:
         sys.exit(f"The hub cannot start.\n{error}")
     c.JupyterHub.spawner_class = SwarmHubSpawner
+    c.Spawner.apply_user_options = choice_of(settings.user_server.environments)
     for name, value in values.items():
         class_name, trait = name.split(".")
         setattr(c[class_name], trait, value)
+
+
+def choice_of(environments: Sequence[Environment]) -> Callable[[Any, Mapping[str, Any]], None]:
+    """A hook that gives a spawner what was chosen: image and limits; HTTP 400 for what nobody was offered."""
+
+    def apply(spawner: Any, options: Mapping[str, Any]) -> None:
+        try:
+            chosen = choose(environments, options)
+        except ChoiceError as error:
+            raise web.HTTPError(400, str(error)) from None
+        spawner.image = chosen.image
+        spawner.mem_limit, spawner.cpu_limit = chosen.memory_bytes, chosen.cpus
+
+    return apply

@@ -33,10 +33,16 @@ DOCUMENT: dict[str, Any] = {
     "announcement": "",
     "cull_after_seconds": 3600,
     "user_server": {
-        "image": "swarmhub/user:dev",
+        "environments": [
+            {
+                "name": "only",
+                "description": "",
+                "image": "swarmhub/user:dev",
+                "memory_gb": 1.5,
+                "cpus": 1,
+            }
+        ],
         "network": "hub",
-        "memory_gb": 1.5,
-        "cpus": 1,
         "start_timeout_seconds": 300,
         "http_timeout_seconds": 180,
         "placement": ["node.role==worker"],
@@ -69,7 +75,7 @@ def test_load_settings_takes_every_key(tmp_path: Path, document: dict[str, Any])
     file = tmp_path / "hub.yaml"
     file.write_text(yaml.safe_dump(document))
     settings = load_settings(file)
-    assert settings.user_server.memory_bytes == 1_610_612_736
+    assert settings.user_server.environments[0].memory_bytes == 1_610_612_736
     assert settings.homes is not None
     assert settings.homes.nfs.server == "10.20.0.11"
 
@@ -80,8 +86,8 @@ def test_parse_settings_accepts_no_homes(document: dict[str, Any]) -> None:
 
 
 def test_parse_settings_names_a_missing_key(document: dict[str, Any]) -> None:
-    del document["user_server"]["image"]
-    assert problems_of(document) == ["user_server.image: is missing. It must be a text."]
+    del document["user_server"]["network"]
+    assert problems_of(document) == ["user_server.network: is missing. It must be a text."]
 
 
 def test_parse_settings_names_a_missing_section_once(document: dict[str, Any]) -> None:
@@ -90,9 +96,12 @@ def test_parse_settings_names_a_missing_section_once(document: dict[str, Any]) -
 
 
 def test_parse_settings_guesses_at_a_misspelt_key(document: dict[str, Any]) -> None:
-    document["user_server"]["memory_mb"] = 512
+    document["user_server"]["environments"][0]["memory_mb"] = 512
     assert problems_of(document) == [
-        "user_server.memory_mb: is not a setting. Did you mean user_server.memory_gb?"
+        (
+            "user_server.environments[0].memory_mb: is not a setting. "
+            "Did you mean user_server.environments[0].memory_gb?"
+        )
     ]
 
 
@@ -100,14 +109,14 @@ def test_parse_settings_reports_all_problems(document: dict[str, Any]) -> None:
     document["public_url"] = "hub.example.org"
     document["login"]["kind"] = "password"
     document["homes"]["uid"] = "root"
-    document["user_server"]["cpus"] = True
+    document["user_server"]["environments"][0]["cpus"] = True
     assert problems_of(document) == [
         "public_url: 'hub.example.org' is not an address that begins with http:// or https://.",
         (
             "login.kind: 'password' is not one of shared-password, roster, github, google, cilogon, "
             "globus, oidc."
         ),
-        "user_server.cpus: True is not a number above 0.",
+        "user_server.environments[0].cpus: True is not a number above 0.",
         "homes.uid: 'root' is not a whole number of at least 0.",
     ]
 

@@ -1,0 +1,95 @@
+"""node/ensure-images.sh, with a docker command that fails as told: its waits, attempts and sentences."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from swarmhub.text import NODE_DIRECTORY
+
+# `docker image inspect` knows what lies in $IMAGES; `docker pull` fails as often as $FAILURES has lines.
+DOCKER = """#!/bin/bash
+case "$1 $2" in
+  "image inspect") [[ -e "$IMAGES/${3//\\//_}" ]] ;;
+  "pull --quiet")
+    echo "$3" >> "$IMAGES/../pulled"
+    if [[ -s $FAILURES ]]; then
+      head -n 1 "$FAILURES" >&2
+      sed -i 1d "$FAILURES"
+      exit 1
+    fi
+    sleep "${PULL_TAKES:-0}"
+    touch "$IMAGES/${3//\\//_}" ;;
+  *) exit 99 ;;
+esac
+"""
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    for name in ("bin", "images"):
+        (tmp_path / name).mkdir()
+    docker = tmp_path / "bin" / "docker"
+    docker.write_text(DOCKER)
+    docker.chmod(0o755)
+    (tmp_path / "failures").write_text("")
+    (tmp_path / "pulled").write_text("")
+    return tmp_path
+
+
+def ensure(machine: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [NODE_DIRECTORY / "ensure-images.sh", *arguments],
+        env={
+            "PATH": f"{machine}/bin:{os.environ['PATH']}",
+            "IMAGES": str(machine / "images"),
+            "FAILURES": str(machine / "failures"),
+            "RETRY_SECONDS": "0",
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+def test_what_is_here_is_not_asked_for_and_the_rest_is_pulled(machine: Path) -> None:
+    (machine / "images" / "here:1").touch()
+    first = ensure(machine, "60", "here:1", "example.org/r:1")
+    assert (first.returncode, first.stderr) == (0, "")
+    assert first.stdout == "image here:1: here already\nimage example.org/r:1: pulled in 0 s\n"
+    assert (machine / "pulled").read_text() == "example.org/r:1\n"
+    again = ensure(machine, "60", "here:1", "example.org/r:1")
+    assert again.stdout == "image here:1: here already\nimage example.org/r:1: here already\n"
+    assert (machine / "pulled").read_text() == "example.org/r:1\n"
+
+
+def test_a_registry_that_fails_twice_is_asked_again(machine: Path) -> None:
+    (machine / "failures").write_text("connection reset\nconnection reset\n")
+    assert ensure(machine, "60", "r:1").returncode == 0
+
+
+def test_an_image_nobody_has_is_named_with_dockers_last_words(machine: Path) -> None:
+    (machine / "failures").write_text("manifest unknown\n" * 3)
+    failed = ensure(machine, "60", "r:1")
+    assert failed.returncode == 1
+    assert failed.stderr == (
+        "image r:1: cannot be pulled: manifest unknown. Check the name in the stack file, the registry "
+        "and the "
+        "free disk space (df -h /var/lib/docker)\n"
+    )
+
+
+def test_a_pull_ends_with_the_limit_for_all_images(machine: Path) -> None:
+    failed = ensure(machine, "1", "r:1", "python:1", PULL_TAKES="20")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("image r:1: not here after 1 s.")
+    assert (machine / "pulled").read_text() == "r:1\n"
+
+
+@pytest.mark.parametrize("arguments", [(), ("60",), ("soon", "r:1")])
+def test_its_arguments_are_checked(machine: Path, arguments: tuple[str, ...]) -> None:
+    assert ensure(machine, *arguments).stderr.startswith("usage: ensure-images.sh ")
