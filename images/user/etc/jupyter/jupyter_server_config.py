@@ -6,6 +6,6 @@ c = get_config()  # type: ignore[name-defined]  # noqa: F821
 c.NotebookNotary.db_file = "/tmp/jupyter-signatures.db"
 c.FileContentsManager.delete_to_trash = False
 c.ServerApp.jpserver_extensions = {"jupyter_lsp": False}
-# Shown in the status bar against the limits that the hub sets (MEM_LIMIT, CPU_LIMIT); measured on demand alone.
+# Shown in the status bar against the limits that the hub sets (MEM_LIMIT, CPU_LIMIT); measured on demand.
 c.ResourceUseDisplay.track_cpu_percent = True
 c.ResourceUseDisplay.enable_prometheus_metrics = False
