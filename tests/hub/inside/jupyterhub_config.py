@@ -15,6 +15,8 @@ configure(c, settings_file=directory / "hub.yaml", secrets_directory=directory /
 hub_port = int(os.environ["HUB_TEST_PORT"])
 c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{hub_port}"
 c.JupyterHub.hub_connect_ip = "127.0.0.1"
+# Here they are processes of this machine, and nothing else would end them.
+c.JupyterHub.cleanup_servers = True
 
 
 class LocalSpawner(SimpleLocalProcessSpawner):
