@@ -8,7 +8,7 @@ from pulumi_openstack import blockstorage, compute
 from components.machine import Machine
 from components.network import Network
 from swarmhub import plan as planned
-from swarmhub.text import storage_files
+from swarmhub.text import home_files, storage_files
 
 
 class DataVolume(pulumi.ComponentResource):
@@ -28,12 +28,13 @@ class DataVolume(pulumi.ComponentResource):
 
 
 class Storage(pulumi.ComponentResource):
-    """``address`` is the NFS server's; ``ready`` is done when homes can be mounted."""
+    """``address`` is the NFS server's; homes can be mounted after ``ready``, have quotas after ``homes``."""
 
     def __init__(
         self,
         name: str,
         *,
+        plan: planned.Plan,
         data: DataVolume,
         machine: Machine,
         network: Network,
@@ -52,6 +53,15 @@ class Storage(pulumi.ComponentResource):
             arguments=[data.volume.id, planned.MOUNT_POINT],
             files=storage_files(network.subnet_cidr),
             depends_on=[attached],
+            parent=self,
+        )
+        shared = planned.SHARED_DIRECTORY if plan.settings.storage.shared_folder else ""
+        self.homes = machine.host.run(
+            f"{name}-homes",
+            steps=["ensure-homes.sh"],
+            arguments=[planned.MOUNT_POINT, str(planned.HOME_OWNER_ID), shared],
+            files=home_files(plan, network.subnet_cidr),
+            depends_on=[self.ready],
             parent=self,
         )
         self.address = machine.address

@@ -52,7 +52,7 @@ class Workshop(pulumi.ComponentResource):
             )
             for worker in plan.workers
         ]
-        storage = Storage("storage", data=data, machine=manager, network=network, opts=child)
+        storage = Storage("storage", plan=plan, data=data, machine=manager, network=network, opts=child)
         swarm = Swarm("swarm", plan=plan, network=network, manager=manager, workers=workers, opts=child)
         hub_images = plan.settings.hub.images
         images = Images(
@@ -107,7 +107,7 @@ class Workshop(pulumi.ComponentResource):
                 front_door.container.id,
                 *(worker.instance.id for worker in workers),
             ],
-            depends_on=[hub.hub, hub.proxy, front_door.certificate, *swarm.workers_ready],
+            depends_on=[hub.hub, hub.proxy, storage.homes, front_door.certificate, *swarm.workers_ready],
             opts=child,
         )
         self.login = hub.login

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -25,12 +26,17 @@ NFS_PORT = 2049
 MOUNT_POINT = "/var/nfs"
 HOMES_DIRECTORY = f"{MOUNT_POINT}/homes"
 HUB_STATE_DIRECTORY = f"{MOUNT_POINT}/hub"
+SHARED_DIRECTORY = f"{MOUNT_POINT}/shared"
+QUOTA_STATE_DIRECTORY = f"{MOUNT_POINT}/quota"
 FRONT_DOOR_STATE_DIRECTORY = f"{MOUNT_POINT}/front-door"
 FRONT_DOOR_CONFIG_DIRECTORY = "/etc/swarmhub/front-door"
 CHALLENGE_DIRECTORY = "/var/lib/swarmhub/acme-challenge"
 # Every jupyter docker-stacks image and images/user run as this account.
 HOME_OWNER_ID = 1000
 HOME_MOUNT_OPTIONS = "nfsvers=4.2,proto=tcp,hard,noatime"
+# Not in the home: the mount point would have to be made there by root, whom the NFS server lets into no home.
+SHARED_MOUNT_PATH = "/shared"
+SHARED_WRITERS_GROUP = "instructors"
 PROBE_USER = "swarmhub-probe"
 NO_LOGIN_FACTS = LoginFacts()
 # Nobody sees it: there is no choice.
@@ -184,6 +190,20 @@ def _certificate(tls: Tls) -> Certificate:
         directory_ca_file=tls.directory_ca_file,
         trusted_ca_file=tls.trusted_ca_file,
     )
+
+
+def configured_quotas_gb(settings: Settings) -> dict[str, float]:
+    """The quotas that the stack file gives to persons, by user name in GB; 0 is no quota.
+
+    A person's own outranks the groups'; of several groups' the largest counts.
+    """
+    overrides = settings.storage.quota_overrides
+    members = dict(settings.hub.groups)
+    quotas: dict[str, float] = {}
+    for group, quota_gb in overrides.groups:
+        for member in members[group]:
+            quotas[member] = max(quotas.get(member, quota_gb), quota_gb, key=lambda gb: gb or math.inf)
+    return {**quotas, **dict(overrides.users)}
 
 
 def cloud_request(settings: Settings) -> CloudRequest:

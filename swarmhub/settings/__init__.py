@@ -18,7 +18,7 @@ from swarmhub.settings.login import Login, LoginKind, callback_url
 from swarmhub.settings.machines import MAX_WORKERS, Machines, Workers
 from swarmhub.settings.reading import Settings, read_settings
 from swarmhub.settings.site import Site
-from swarmhub.settings.storage import Storage
+from swarmhub.settings.storage import QuotaOverrides, Storage
 from swarmhub.settings.tls import DIRECTORY_URLS, Issuer, Tls
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "Login",
     "LoginKind",
     "Machines",
+    "QuotaOverrides",
     "Settings",
     "Site",
     "Storage",

@@ -145,6 +145,17 @@ def _cross_check(settings: Settings) -> list[Finding]:
     hub = settings.hub
     findings += check_login(hub.login, hub.domain, hub.admins)
     findings += check_environments(hub.environments, hub.images.user)
+    groups = dict(settings.hub.groups)
+    findings += [
+        Finding(
+            where=f"storage.quota_overrides.groups.{group}",
+            problem="there is no such group",
+            rule="It is one of hub.groups",
+            remedy=nearest(group, groups) if groups else "Add it to hub.groups",
+        )
+        for group, _ in settings.storage.quota_overrides.groups
+        if group not in groups
+    ]
     return findings
 
 

@@ -6,7 +6,7 @@ from swarmhub.text.machine import cloud_config
 from swarmhub.text.rendering import NODE_DIRECTORY, PROJECT_DIRECTORY, NodeFile, TextTemplate, render, script
 from swarmhub.text.roster import roster_csv, roster_page, roster_table
 from swarmhub.text.ssh import ssh_options
-from swarmhub.text.storage import storage_files
+from swarmhub.text.storage import QUOTA_PROGRAM, home_files, storage_files
 
 __all__ = [
     "DIRECTORY_CA_PATH",
@@ -15,11 +15,13 @@ __all__ = [
     "NODE_DIRECTORY",
     "PROJECT_DIRECTORY",
     "PROXY_SERVICE",
+    "QUOTA_PROGRAM",
     "START_TIMEOUT_SECONDS",
     "NodeFile",
     "TextTemplate",
     "cloud_config",
     "front_door_files",
+    "home_files",
     "hub_config",
     "render",
     "roster_csv",

@@ -48,6 +48,13 @@ def hub_config(plan: Plan, domain: str, storage_address: str) -> str:
             "uid": planned.HOME_OWNER_ID,
             "gid": planned.HOME_OWNER_ID,
             "mount_path": "/home/jovyan",
+            "shared": {
+                "export": planned.SHARED_DIRECTORY,
+                "mount_path": planned.SHARED_MOUNT_PATH,
+                "writers": planned.SHARED_WRITERS_GROUP,
+            }
+            if plan.settings.storage.shared_folder
+            else None,
         },
     }
     return yaml.safe_dump(document, sort_keys=True)

@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmhub.errors import Finding, UserError
-from swarmhub.settings import Issuer, Limits, Login, LoginKind, Settings, keys_of, read_settings
+from swarmhub.settings import (
+    Issuer,
+    Limits,
+    Login,
+    LoginKind,
+    QuotaOverrides,
+    Settings,
+    keys_of,
+    read_settings,
+)
 from tests.support.stacks import DEV_CONFIG, dev_config
 
 
@@ -36,7 +45,49 @@ def test_a_missing_section_with_defaults_takes_them() -> None:
     assert read_settings(config).limits == Limits()
 
 
+def test_quotas_are_read() -> None:
+    overrides = {"users": {"ada": "none"}, "groups": {"instructors": 50}}
+    found = read_settings(
+        dev_config(
+            storage__home_quota_gb=0.5,
+            storage__quota_overrides=overrides,
+            hub__groups={"instructors": ["ada"]},
+        )
+    ).storage
+    assert found.home_quota_gb == 0.5
+    assert found.quota_overrides == QuotaOverrides(users=(("ada", 0.0),), groups=(("instructors", 50.0),))
+
+
 MESSAGES: list[tuple[dict[str, Any], str]] = [
+    (
+        {"storage__home_quota_gb": "5GB"},
+        (
+            "storage.home_quota_gb: '5GB' is not accepted. "
+            "It is a number of GB from 0.001 to 100000, or 0 for no quota. "
+            "Set storage.home_quota_gb to such a value."
+        ),
+    ),
+    (
+        {"storage__quota_overrides__users": ["ada"]},
+        (
+            "storage.quota_overrides.users: ['ada'] is not a mapping. It is a YAML mapping. "
+            "Write it as {name: value}."
+        ),
+    ),
+    (
+        {"storage__quota_overrides": {"groups": {"instructor": 50}}, "hub__groups": {"instructors": ["ada"]}},
+        (
+            "storage.quota_overrides.groups.instructor: there is no such group. It is one of hub.groups. "
+            "Did you mean instructors?"
+        ),
+    ),
+    (
+        {"storage__quota_overrides": {"groups": {"instructors": 50}}},
+        (
+            "storage.quota_overrides.groups.instructors: there is no such group. It is one of hub.groups. "
+            "Add it to hub.groups."
+        ),
+    ),
     ({"site__imge": "x"}, "site.imge: this key is unknown. Did you mean image?"),
     (
         {"machines__worker": {"flavour": "s1.large"}},
@@ -99,7 +150,10 @@ MESSAGES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"storage": 20},
-        "storage: 20 is not a mapping. It has the keys size_gb. Write it as {key: value, ...}.",
+        (
+            "storage: 20 is not a mapping. It has the keys size_gb, home_quota_gb, quota_overrides, "
+            "shared_folder. Write it as {key: value, ...}."
+        ),
     ),
     (
         {"tls__directory_url": None},

@@ -77,6 +77,39 @@ def test_storage_files(golden: Golden) -> None:
     golden("swarmhub.exports", files["/etc/exports.d/swarmhub.exports"])
 
 
+def test_home_files(golden: Golden) -> None:
+    plan = dev_plan(
+        storage__shared_folder=True,
+        storage__quota_overrides={"users": {"ada": 20}, "groups": {"instructors": 50, "staff": 0, "all": 1}},
+        hub__groups={"instructors": ["ada", "grace"], "staff": ["grace"], "all": ["grace", "alan"]},
+    )
+    files = {file.path: file for file in text.home_files(plan, "10.20.0.0/24")}
+    golden("quota.json", files["/etc/swarmhub/quota.json"].content)
+    assert files["/etc/swarmhub/quota.json"].mode == "0600"
+    golden("swarmhub-shared.exports", files["/etc/exports.d/swarmhub-shared.exports"].content)
+    golden("swarmhub-quota.service", files["/etc/systemd/system/swarmhub-quota.service"].content)
+    without = {file.path: file.content for file in text.home_files(dev_plan(), "10.20.0.0/24")}
+    assert without["/etc/exports.d/swarmhub-shared.exports"] == ""
+
+
+def test_the_quota_program_runs_as_it_is_installed(tmp_path: Path) -> None:
+    for file in text.home_files(dev_plan(), "10.20.0.0/24"):
+        path = tmp_path / file.path.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(file.content)
+    ran = subprocess.run(
+        [sys.executable, "-B", tmp_path / text.QUOTA_PROGRAM.lstrip("/"), "once"],
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (
+        1,
+        "quota: /etc/swarmhub/quota.json has no 'homes'. Deploy anew.\n",
+    )
+
+
 def test_a_missing_and_a_superfluous_value_are_refused() -> None:
     with pytest.raises(ValueError, match="machines_network"):
         text.render("swarmhub.exports", {"homes_directory": "/x"})

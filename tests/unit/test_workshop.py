@@ -266,7 +266,14 @@ def test_servers_keep_their_disks_when_image_or_user_data_change(graph: Graph) -
 def test_the_hub_waits_for_storage_and_the_probe_for_everything(graph: Graph) -> None:
     hub, storage, probe = graph.named("hub-hub"), graph.named("storage-file-system"), graph.named("probe-run")
     assert graph.awaits(hub, storage)
-    for earlier in ("hub-hub", "hub-proxy", "front-door-certificate", "swarm-worker-1", "swarm-worker-2"):
+    for earlier in (
+        "hub-hub",
+        "hub-proxy",
+        "storage-homes",
+        "front-door-certificate",
+        "swarm-worker-1",
+        "swarm-worker-2",
+    ):
         assert graph.awaits(probe, graph.named(earlier)), earlier
 
 
@@ -353,6 +360,13 @@ def test_a_second_run_registers_the_same() -> None:
 def test_a_changed_limit_changes_the_hub_alone() -> None:
     # The service takes the configuration by its id, which the recording keeps: a real one is new.
     assert changed_inputs(workshop(), workshop(limits__memory_gb=2)) == {"hub-config", "probe-run"}
+
+
+def test_a_changed_quota_restarts_nothing() -> None:
+    changed = changed_inputs(workshop(), workshop(storage__home_quota_gb=0.2))
+    assert changed == {"storage-homes"}
+    overridden = changed_inputs(workshop(), workshop(storage__quota_overrides={"users": {"ada": 20}}))
+    assert overridden == {"storage-homes"}
 
 
 def test_a_third_worker_leaves_the_others_alone() -> None:

@@ -6,14 +6,14 @@ import html
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from swarmhub_hub.environments import Environment, parse_environment, read_form, render_form
-from swarmhub_hub.homes import Homes, NfsExport
+from swarmhub_hub.homes import Homes, NfsExport, SharedFolder
 from swarmhub_hub.login import SECRETS_OF_KIND, Login, login_traits, parse_login
 from swarmhub_hub.sections import Section
 
@@ -102,8 +102,19 @@ def _parse_homes(section: Section) -> Homes:
         mount_path=section.text("mount_path", "an absolute path", r"/.+"),
     )
     nfs.close()
+    shared = section.section_or_none("shared")
     section.close()
-    return homes
+    return replace(homes, shared=_parse_shared_folder(shared, homes.nfs)) if shared else homes
+
+
+def _parse_shared_folder(section: Section, homes: NfsExport) -> SharedFolder:
+    folder = SharedFolder(
+        nfs=replace(homes, export=section.text("export", "an absolute path", r"/.+")),
+        mount_path=section.text("mount_path", "an absolute path", r"/.+"),
+        writers=section.text("writers", "the name of a group"),
+    )
+    section.close()
+    return folder
 
 
 def parse_settings(document: object) -> Settings:

@@ -12,8 +12,9 @@ from dockerspawner import SwarmSpawner
 from traitlets import Any as AnyTrait
 from traitlets import Float, Unicode, default
 
-from swarmhub_hub.homes import HomeError, Homes
+from swarmhub_hub.homes import HomeError, Homes, SharedFolder
 from swarmhub_hub.names import escape, user_service
+from swarmhub_hub.owners import find_email
 from swarmhub_hub.tasks import Phase, Verdict, judge_task, newest_task
 
 DOCKER_THREADS = 16
@@ -89,8 +90,25 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
             return []
         driver = DriverConfig("local", homes.nfs.driver_options(escape(self.user.name)))
         volume = homes.volume_name(self.user.name)
+        home = Mount(
+            target=homes.mount_path, source=volume, type="volume", no_copy=True, driver_config=driver
+        )
+        return [home, *self.shared_mounts(homes.shared)]
+
+    def shared_mounts(self, shared: SharedFolder | None) -> list[Mount]:
+        """The shared folder, read-only but for those who may write to it."""
+        if shared is None:
+            return []
+        writable = self.user.admin or shared.writers in {group.name for group in self.user.groups}
         return [
-            Mount(target=homes.mount_path, source=volume, type="volume", no_copy=True, driver_config=driver)
+            Mount(
+                target=shared.mount_path,
+                source=shared.volume_name(),
+                type="volume",
+                read_only=not writable,
+                no_copy=True,
+                driver_config=DriverConfig("local", shared.nfs.driver_options()),
+            )
         ]
 
     async def judge(self) -> Verdict:
@@ -102,7 +120,8 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
         """Make the home, then the service; return where the server listens. Raises ServerFailed."""
         if self.homes is not None:
             try:
-                await asyncio.to_thread(self.homes.prepare, self.user.name)
+                email = find_email(await self.user.get_auth_state())
+                await asyncio.to_thread(self.homes.prepare, self.user.name, email)
             except HomeError as error:
                 raise ServerFailed(str(error)) from error
         address: tuple[str, int] = await super().start()

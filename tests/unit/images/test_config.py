@@ -54,6 +54,7 @@ DOCUMENT: dict[str, Any] = {
         "uid": 1000,
         "gid": 1000,
         "mount_path": "/home/jovyan",
+        "shared": None,
     },
 }
 PASSWORDS = {"user-password": "u" * 12, "admin-password": "a" * 32}
@@ -83,6 +84,19 @@ def test_load_settings_takes_every_key(tmp_path: Path, document: dict[str, Any])
 def test_parse_settings_accepts_no_homes(document: dict[str, Any]) -> None:
     document["homes"] = None
     assert parse_settings(document).homes is None
+
+
+def test_the_shared_folder_is_on_the_homes_server(document: dict[str, Any]) -> None:
+    document["homes"]["shared"] = {"export": "/shared", "mount_path": "/shared", "writers": "instructors"}
+    homes = parse_settings(document).homes
+    assert homes is not None and homes.shared is not None
+    assert homes.shared.nfs.driver_options() == {
+        "type": "nfs4",
+        "device": ":/shared",
+        "o": "addr=10.20.0.11,rw,nfsvers=4.2,proto=tcp,hard,noatime",
+    }
+    del document["homes"]["shared"]["writers"]
+    assert problems_of(document) == ["homes.shared.writers: is missing. It must be the name of a group."]
 
 
 def test_parse_settings_names_a_missing_key(document: dict[str, Any]) -> None:

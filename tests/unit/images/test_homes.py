@@ -5,8 +5,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from swarmhub_hub import homes as homes_module
-from swarmhub_hub.homes import HomeError, Homes, NfsExport
+from swarmhub_hub.homes import HomeError, Homes, NfsExport, SharedFolder
+from swarmhub_hub.owners import Owner, find_email, find_owner, read_owner
 
 EXPORT = NfsExport(server="10.20.0.11", export="/homes", options="nfsvers=4.2,hard")
 
@@ -28,6 +31,66 @@ def test_prepare_makes_a_folder_for_its_owner_alone_and_runs_twice(homes: Homes)
 @pytest.mark.parametrize("user", ["..", "a/../../b", "/etc", "."])
 def test_prepare_never_leaves_the_folder_of_homes(homes: Homes, user: str) -> None:
     assert homes.prepare(user).parent == homes.directory
+
+
+def test_prepare_says_beside_the_home_whose_it_is(homes: Homes) -> None:
+    homes.prepare("Ada Lovelace", "ada@example.org")
+    written = homes.directory / "-41da-20-4covelace_email.txt"
+    assert written.read_text() == "Ada Lovelace\nada@example.org\n"
+    assert written.stat().st_mode & 0o777 == 0o600
+    homes.prepare("Ada Lovelace")
+    assert written.read_text() == "Ada Lovelace\nada@example.org\n"
+    for person in ("Ada Lovelace", "ada@example.org"):
+        assert find_owner(homes.directory, person) == Owner(name="Ada Lovelace", email="ada@example.org")
+    assert find_owner(homes.directory, "ada") is None
+    homes.remove("Ada Lovelace")
+    assert list(homes.directory.iterdir()) == []
+
+
+@given(st.lists(st.text(min_size=1, max_size=250), min_size=1, max_size=8, unique=True))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_users_have_homes_of_their_own_and_are_found_by_them(
+    tmp_path_factory: pytest.TempPathFactory, homes: Homes, users: list[str]
+) -> None:
+    homes = dataclasses.replace(homes, directory=tmp_path_factory.mktemp("homes"))
+    folders = {user: homes.prepare(user) for user in users}
+    assert len(set(folders.values())) == len(users)
+    assert {home.parent for home in folders.values()} == {homes.directory}
+    for user, home in folders.items():
+        owner = read_owner(homes.directory, home.name)
+        # A name of spaces alone, or with line ends in it, is written without them.
+        assert (owner.name if owner else "") == " ".join(user.encode(errors="replace").decode().split())
+    for user in users:
+        assert homes.remove_if_empty(user)
+    assert list(homes.directory.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("auth_state", "email"),
+    [
+        (None, ""),
+        ({"access_token": "x"}, ""),
+        ({"email": "ada@example.org"}, "ada@example.org"),
+        (
+            {"access_token": "x", "github_user": {"login": "ada", "email": "ada@example.org"}},
+            "ada@example.org",
+        ),
+        ({"github_user": {"login": "ada", "email": None}}, ""),
+    ],
+)
+def test_an_address_is_found_wherever_a_login_has_it(auth_state: object, email: str) -> None:
+    assert find_email(auth_state) == email
+
+
+def test_the_shared_folder_is_shown_in_the_home(homes: Homes) -> None:
+    shared = SharedFolder(nfs=EXPORT, mount_path="/shared", writers="instructors")
+    homes = dataclasses.replace(homes, shared=shared)
+    home = homes.prepare("ada")
+    assert (home / "shared").readlink() == Path("/shared")
+    homes.prepare("ada")
+    assert homes.remove_if_empty("ada")
+    (homes.directory / "grace" / "shared").mkdir(parents=True)
+    assert not (homes.prepare("grace") / "shared").is_symlink()
 
 
 def test_prepare_follows_no_link(homes: Homes, tmp_path: Path) -> None:
