@@ -56,6 +56,7 @@ class Probe(pulumi.ComponentResource):
                 " --address ",
                 address,
                 f" --user {planned.PROBE_USER} --expect-home nfs4",
+                f" --expect-quota-gb {plan.settings.storage.home_quota_gb:g}",
                 f" --start-timeout-seconds {START_TIMEOUT_SECONDS}",
                 trusted_ca_argument(plan),
                 f" --nameserver {plan.name_server}" if plan.name_server else "",

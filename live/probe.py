@@ -30,6 +30,7 @@ from live.names import resolve
 from swarmhub.errors import Finding, UserError
 
 CELL = Path(__file__).with_name("probe_cell.py")
+QUOTA_CELL = Path(__file__).with_name("probe_quota_cell.py")
 REQUEST_SECONDS = 120.0
 RESOLVE_SECONDS = 30.0
 HTTPS_SECONDS = 60.0
@@ -39,12 +40,22 @@ PAGE_SECONDS = 120.0
 KERNEL_SECONDS = 180.0
 CELL_SECONDS = 120.0
 FILE_SECONDS = 60.0
+QUOTA_SECONDS = 300.0
 CLEAN_UP_SECONDS = 180.0
 LOGS_SECONDS = 60.0
 RETRY_SECONDS = 2.0
 
+GB = 1024**3
+# An NFS client rounds sizes up to the size of its transfers, of at most this (NFS_MAX_FILE_IO_SIZE).
+TRANSFER_BYTES = 2**20
+# A quota up to this is written full; of a larger one it is only looked at.
+WRITE_FULL_GB = 1.0
+# How much more than the quota is tried, and how much of it the server's own files may take.
+QUOTA_MARGIN_BYTES = 64 * 2**20
+
 HUB_LOG = "On the manager, `docker service logs --tail 50 hub` says more"
 USER_LOG = "On the manager, `docker service ls` and `docker service ps` of the probe's service say more"
+QUOTA_LOG = "On the manager, `bin/swarmhub quota` and `journalctl -u swarmhub-quota` say more"
 FRONT_DOOR_LOG = "On the manager, `docker ps` and `docker logs` of the nginx container say more"
 
 
@@ -53,8 +64,8 @@ class Target:
     """The hub to probe and how to reach it.
 
     ``address`` is connected to in place of what the name resolves to; ``expect_home`` is the file system type
-    that a home must have. Without ``user_password`` a login provider knows the users, and the probe's user is
-    made by the hub's API.
+    that a home must have, ``expect_quota_gb`` what it may hold; 0 is any amount. Without ``user_password`` a
+    login provider knows the users, and the probe's user is made by the hub's API.
     """
 
     url: URL
@@ -66,6 +77,7 @@ class Target:
     ca_file: Path | None = None
     start_timeout_seconds: float = 300.0
     expect_home: str | None = None
+    expect_quota_gb: float = 0.0
 
     @property
     def host(self) -> str:
@@ -180,6 +192,7 @@ def read_target(options: argparse.Namespace, secrets: str) -> Target:
         ca_file=options.ca_file,
         start_timeout_seconds=options.start_timeout_seconds,
         expect_home=options.expect_home,
+        expect_quota_gb=options.expect_quota_gb,
     )
 
 
@@ -239,6 +252,33 @@ def check_home(home: dict[str, Any], expected: str | None) -> str:
             f"the home is on {home['kind']}, mounted at {home['directory']}, and not on {expected}"
         )
     return f"{home['kind']} at {home['directory']}"
+
+
+def check_size(home: dict[str, Any], quota_gb: float) -> str:
+    """Describe the home's size; raises ``JupyterError`` unless it is the quota's."""
+    expected, found = quota_gb * GB, int(home["size_bytes"])
+    if not 0 <= found - expected <= TRANSFER_BYTES:
+        raise JupyterError(f"the home may hold {found / GB:.3f} GB, and not {quota_gb:g}")
+    return f"a home may hold {quota_gb:g} GB"
+
+
+def quota_cell(most_bytes: int) -> str:
+    """The text of the cell that writes until it is stopped, but no more than that."""
+    return QUOTA_CELL.read_text().replace("most_bytes = 0", f"most_bytes = {most_bytes}")
+
+
+def check_full(printed: str, quota_gb: float) -> str:
+    """Describe where writing ended; raises ``JupyterError`` unless the quota ended it."""
+    result = json.loads(printed.splitlines()[-1])
+    written, reason = int(result["written_bytes"]), str(result["stopped_by"])
+    if reason not in {"ENOSPC", "EDQUOT"}:
+        ending = f"{reason} ended it" if reason else "nothing ended it"
+        raise JupyterError(f"{written / GB:.3f} GB were written to a home of {quota_gb:g} GB, and {ending}")
+    if written < quota_gb * GB - QUOTA_MARGIN_BYTES:
+        raise JupyterError(f"a home of {quota_gb:g} GB was full after {written / GB:.3f} GB")
+    if not result["removed"]:
+        raise JupyterError("what was written could not be removed")
+    return f"stopped by {reason} after {written / GB:.3f} of {quota_gb:g} GB, removed"
 
 
 def check_worker(result: dict[str, Any]) -> str:
@@ -325,8 +365,24 @@ async def _use_server(target: Target, client: HubClient, steps: Steps) -> None:
         await client.delete_file(result["file"])
     async with steps.step("home", limit_seconds=1, remedy="Check `homes` of hub.yaml") as said:
         said.append(check_home(result["home"], target.expect_home))
+    if target.expect_quota_gb:
+        await _check_quota(target, client, kernel_id, result["home"], steps)
     async with steps.step("worker", limit_seconds=1, remedy="Check `placement` of hub.yaml") as said:
         said.append(check_worker(result))
+
+
+async def _check_quota(
+    target: Target, client: HubClient, kernel_id: str, home: dict[str, Any], steps: Steps
+) -> None:
+    quota_gb = target.expect_quota_gb
+    async with steps.step("quota", limit_seconds=QUOTA_SECONDS, remedy=QUOTA_LOG) as said:
+        said.append(check_size(home, quota_gb))
+        if quota_gb > WRITE_FULL_GB:
+            return
+        most_bytes = int(quota_gb * GB) + QUOTA_MARGIN_BYTES
+        async with client.open_kernel(kernel_id) as kernel:
+            printed = await kernel.run(quota_cell(most_bytes))
+        said.append(check_full(printed, quota_gb))
 
 
 async def _clean_up(client: HubClient, steps: Steps) -> None:
@@ -383,6 +439,9 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--ca-file", type=Path, help="PEM certificates to trust beside the system's")
     parser.add_argument("--start-timeout-seconds", type=float, default=300.0)
     parser.add_argument("--expect-home", metavar="TYPE", help="file system type that a home must have")
+    parser.add_argument(
+        "--expect-quota-gb", metavar="GB", type=float, default=0.0, help="what a home may hold"
+    )
     parser.add_argument("--logs-command", help="run without a shell when a step fails, and shown")
     return parser.parse_args(arguments)
 

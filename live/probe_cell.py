@@ -1,6 +1,7 @@
 """The cell that the probe runs in a user's server: this file's text is sent to the kernel."""
 
 import json
+import os
 import pathlib
 import socket
 import uuid
@@ -15,6 +16,8 @@ _, directory, kind, options = max(
     (mount[:4] for mount in mounts if home.resolve().is_relative_to(mount[1])),
     key=lambda mount: len(mount[1]),
 )
+# A project quota makes this the quota, over NFS too.
+size = os.statvfs(home)
 print(
     json.dumps(
         {
@@ -22,7 +25,12 @@ print(
             "hostname": socket.gethostname(),
             "file": file.name,
             "text": text,
-            "home": {"directory": directory, "kind": kind, "options": options.split(",")},
+            "home": {
+                "directory": directory,
+                "kind": kind,
+                "options": options.split(","),
+                "size_bytes": size.f_blocks * size.f_frsize,
+            },
         }
     )
 )

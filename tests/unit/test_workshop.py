@@ -364,7 +364,7 @@ def test_a_changed_limit_changes_the_hub_alone() -> None:
 
 def test_a_changed_quota_restarts_nothing() -> None:
     changed = changed_inputs(workshop(), workshop(storage__home_quota_gb=0.2))
-    assert changed == {"storage-homes"}
+    assert changed == {"storage-homes", "probe-run"}
     overridden = changed_inputs(workshop(), workshop(storage__quota_overrides={"users": {"ada": 20}}))
     assert overridden == {"storage-homes"}
 

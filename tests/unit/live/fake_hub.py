@@ -18,6 +18,8 @@ PASSWORD = "a-user-password"
 TOKEN = "a-token-of-the-probe-service"
 HUB_API = f"/hub/api/users/{USER}"
 SERVER = f"/user/{USER}"
+QUOTA_GB = 0.1
+QUOTA_BYTES = 107_376_640
 NFS_OPTIONS = ["rw", "vers=4.2", "clientaddr=10.20.0.12", "addr=10.20.0.11"]
 
 
@@ -39,8 +41,15 @@ class FakeHub:
     cell_error: str | None = None
     user_is_kept: bool = False
     home: dict[str, Any] = field(
-        default_factory=lambda: {"directory": "/home/jovyan", "kind": "nfs4", "options": NFS_OPTIONS}
+        default_factory=lambda: {
+            "directory": "/home/jovyan",
+            "kind": "nfs4",
+            "options": NFS_OPTIONS,
+            "size_bytes": QUOTA_BYTES,
+        }
     )
+    written_bytes: int = QUOTA_BYTES - 2**20
+    stopped_by: str = "ENOSPC"
 
     @asynccontextmanager
     async def serve(self, tls: SSLContext | None = None, name: str = "127.0.0.1") -> AsyncIterator[URL]:
@@ -185,7 +194,10 @@ class FakeHub:
 
         await answer("status", {"msg_id": "of-someone-else"}, execution_state="idle")
         await answer("status", message["header"], execution_state="busy")
-        if self.cell_error:
+        if "most_bytes" in message["content"]["code"]:
+            outcome = {"written_bytes": self.written_bytes, "stopped_by": self.stopped_by, "removed": True}
+            await answer("stream", message["header"], name="stdout", text=json.dumps(outcome) + "\n")
+        elif self.cell_error:
             await answer("error", message["header"], ename="OSError", evalue=self.cell_error)
         else:
             await answer("stream", message["header"], name="stdout", text=json.dumps(printed) + "\n")

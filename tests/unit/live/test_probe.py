@@ -23,7 +23,7 @@ from yarl import URL
 
 from live import jupyter, probe
 from swarmhub.errors import UserError
-from tests.unit.live.fake_hub import PASSWORD, TOKEN, USER, FakeHub
+from tests.unit.live.fake_hub import PASSWORD, QUOTA_BYTES, QUOTA_GB, TOKEN, USER, FakeHub
 
 HUB_NAME = "hub.example.org"
 
@@ -166,6 +166,66 @@ def test_a_failure_names_its_step_and_is_cleaned_up(
         run_probe(hub, **changes)
     assert str(raised.value) == expected
     assert (hub.user_exists, hub.server) == (False, None)
+
+
+def test_a_small_quota_is_written_full(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "quota" in run_probe(FakeHub(), expect_quota_gb=QUOTA_GB)
+    assert "stopped by ENOSPC after 0.099 of 0.1 GB, removed" in capsys.readouterr().out
+
+
+def test_a_large_quota_is_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
+    hub = FakeHub(written_bytes=0)
+    hub.home["size_bytes"] = 5 * 1024**3
+    run_probe(hub, expect_quota_gb=5)
+    assert "a home may hold 5 GB" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "written_bytes", "stopped_by", "problem"),
+    [
+        (2 * 1024**3, 0, "", "the home may hold 2.000 GB, and not 0.1"),
+        (
+            QUOTA_BYTES,
+            2**28,
+            "",
+            "0.250 GB were written to a home of 0.1 GB, and nothing ended it",
+        ),
+        (QUOTA_BYTES, 2**20, "EIO", "0.001 GB were written to a home of 0.1 GB, and EIO ended it"),
+        (QUOTA_BYTES, 2**20, "EDQUOT", "a home of 0.1 GB was full after 0.001 GB"),
+    ],
+)
+def test_a_quota_that_does_not_hold_is_a_failure(
+    size_bytes: int, written_bytes: int, stopped_by: str, problem: str
+) -> None:
+    hub = FakeHub(written_bytes=written_bytes, stopped_by=stopped_by)
+    hub.home["size_bytes"] = size_bytes
+    with pytest.raises(UserError) as raised:
+        run_probe(hub, expect_quota_gb=QUOTA_GB)
+    assert str(raised.value).startswith(f"probe: quota: {problem}. ")
+    assert (hub.user_exists, hub.server) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("most_bytes", "limit_bytes", "reason"), [(2**23, None, ""), (2**25, 2**23, "EFBIG")]
+)
+def test_the_quota_cell_tells_where_writing_ended_and_removes_it(
+    tmp_path: Path, most_bytes: int, limit_bytes: int | None, reason: str
+) -> None:
+    code = probe.quota_cell(most_bytes)
+    if limit_bytes:
+        # A limit on a file's size stands in for the quota.
+        limit = f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit_bytes}, {limit_bytes}))"
+        code = f"import resource, signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n{limit}\n{code}"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert json.loads(run.stdout) == {"written_bytes": 2**23, "stopped_by": reason, "removed": True}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_user_that_stays_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
