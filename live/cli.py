@@ -46,9 +46,9 @@ def add_stack_argument(parser: argparse.ArgumentParser) -> None:
 
 def list_commands() -> tuple[Command, ...]:
     """Every command there is. They take their options' helpers from here, so they are imported late."""
-    from live.commands import mend, roster
+    from live.commands import mend, quota, roster
 
-    return (mend, roster)
+    return (mend, quota, roster)
 
 
 def main(arguments: Sequence[str] | None = None, commands: Sequence[Command] | None = None) -> int:
