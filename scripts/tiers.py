@@ -17,13 +17,27 @@ from scripts.steps import run_command
 from scripts.toolchain import read_choice
 from swarmhub.errors import UserError
 
+MACHINE_MEMORY_MB = 2500
 
-def require_cloud() -> None:
-    """Raise UserError when the rehearsal cloud cannot run here, with the reason and the remedy."""
+
+def require_builder() -> None:
+    """Raise UserError when the rehearsal cloud's file systems cannot be built here."""
     read_choice()
     require_root()
     if not shutil.which("debootstrap") and not shutil.which("apt-get"):
         fail("cloud", "neither debootstrap nor apt-get is here", "Install debootstrap")
+
+
+def require_machine() -> None:
+    """Raise UserError when one virtual machine of the rehearsal cloud's guest cannot run here."""
+    require_builder()
+    require_memory(MACHINE_MEMORY_MB)
+    require_disk(REHEARSAL, cloud.DISK_TO_RUN_GB if GUEST_DISK.exists() else cloud.DISK_TO_BUILD_GB)
+
+
+def require_cloud() -> None:
+    """Raise UserError when the rehearsal cloud cannot run here, with the reason and the remedy."""
+    require_builder()
     if not cloud.running():
         require_memory(cloud.MINIMUM_MEMORY_MB)
         built = GUEST_DISK.exists()
@@ -50,6 +64,11 @@ TIERS = (
     ),
     Tier(name="unit", commands=(python("pytest", "--quiet", "tests/unit"),)),
     Tier(name="hub", commands=(python("pytest", "--quiet", "tests/hub"),)),
+    Tier(
+        name="vm",
+        commands=(python("pytest", "--verbose", "tests/vm"),),
+        needs=require_machine,
+    ),
     Tier(
         name="cloud",
         commands=(python("pytest", "--capture=no", "--verbose", "tests/cloud"),),
