@@ -36,9 +36,6 @@ c = get_config()  # type: ignore[name-defined]  # noqa: F821
 c.NotebookNotary.db_file = "/tmp/jupyter-signatures.db"
 c.ServerApp.contents_manager_class = HomeFileManager
 c.FileContentsManager.delete_to_trash = False
-# Neither announcements nor update checks: a room of servers would ask at the same moment.
-c.LabApp.news_url = None
-c.LabApp.check_for_updates_class = "jupyterlab.handlers.announcements.NeverCheckForUpdate"
 c.ServerApp.jpserver_extensions = {"jupyter_lsp": False}
 # Shown in the status bar against the limits that the hub sets (MEM_LIMIT, CPU_LIMIT); measured on demand.
 c.ResourceUseDisplay.track_cpu_percent = True
