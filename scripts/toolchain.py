@@ -307,6 +307,9 @@ def provide_virtualenv(directory: Path = VIRTUALENV, lock_files: Sequence[Path] 
     if stamp.is_file() and stamp.read_text() == wanted and answers(directory / "bin" / "python"):
         return
     provide_venv_module()
+    if directory.is_symlink():
+        # What it leads to is another checkout's, and --clear would empty it.
+        directory.unlink()
     with step("virtualenv"):
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(directory)], check=True)
         requirements = [argument for path in lock_files for argument in ("--requirement", str(path))]

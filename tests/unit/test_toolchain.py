@@ -212,3 +212,28 @@ def test_read_client_environment(tmp_path: Path) -> None:
     assert read_client_environment(path) == {}
     path.write_text("# written by the cloud\nexport OS_CLOUD=rehearsal\nSWARMHUB_REHEARSAL_ID='a b'\n")
     assert read_client_environment(path) == {"OS_CLOUD": "rehearsal", "SWARMHUB_REHEARSAL_ID": "a b"}
+
+
+# What `python -m venv --clear DIRECTORY` does to whatever the directory leads to.
+CLEARING_PYTHON = """#!/bin/sh
+[ "$1" = -c ] && exit 0
+rm -rf "$4"/*
+mkdir -p "$4/bin"
+printf '#!/bin/sh\\n' > "$4/bin/pip"
+chmod +x "$4/bin/pip"
+"""
+
+
+def test_a_virtualenv_shared_by_a_link_is_left_to_its_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared, own, lock = tmp_path / "shared", tmp_path / "own", tmp_path / "lock.txt"
+    write_executable(shared / "bin" / "python")
+    own.symlink_to(shared)
+    lock.write_text("another lock\n")
+    write_executable(tmp_path / "python", CLEARING_PYTHON)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    toolchain.provide_virtualenv(own, [lock])
+    assert (shared / "bin" / "python").exists()
+    assert not own.is_symlink()
+    assert (own / "made-from").read_text() == toolchain.hash_lock([lock])
