@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from swarmhub.errors import UserError
 from swarmhub.facts import Endpoints, LoginFacts
 from swarmhub.plan import make_plan
 from swarmhub.settings import Login, LoginKind, read_settings
-from swarmhub.text import hub_config
+from swarmhub.text import PROJECT_DIRECTORY, hub_config
 from tests.support.stacks import dev_config, facts
 
 SECRET = "c1ient-s3cret"
@@ -190,3 +191,23 @@ def test_groups_are_read_as_written() -> None:
     assert settings.hub.groups == (("instructors", ("ada", "grace")),)
     rendered = hub_config(make_plan(settings, facts(), "dev"), "hub.example.org", "10.20.0.11")
     assert yaml.safe_load(rendered)["login"]["groups"] == {"instructors": ["ada", "grace"]}
+
+
+README_LOGINS = re.findall(
+    r"^      login: (\S.*?)(?:  +#.*)?$", (PROJECT_DIRECTORY / "README.md").read_text(), re.M
+)
+
+
+def test_the_readme_shows_every_kind() -> None:
+    kinds = [
+        login["kind"] if isinstance(login, dict) else login for login in map(yaml.safe_load, README_LOGINS)
+    ]
+    assert kinds == [str(kind) for kind in LoginKind]
+
+
+@pytest.mark.parametrize("example", README_LOGINS)
+def test_the_readmes_examples_are_accepted(example: str) -> None:
+    login = yaml.safe_load(example)
+    if isinstance(login, dict) and "client_id" in login:
+        login["client_secret"] = SECRET
+    read_settings(dev_config(hub__login=login, hub__admins=["ada@example.edu"]))
