@@ -110,8 +110,29 @@ def describe_counts(progress: Progress) -> str:
 def render_summary(stack: Stack, outputs: Mapping[str, Any], times: str) -> str:
     """What a person reads at the end; the one place where passwords are shown."""
     return Template(SUMMARY.read_text()).substitute(
-        outputs, times=times, directory=stack.directory, log=stack.log("up")
+        outputs,
+        students=describe_students(stack.name, outputs),
+        organiser=describe_organiser(outputs),
+        times=times,
+        directory=stack.directory,
+        log=stack.log("up"),
     )
+
+
+def describe_students(stack_name: str, outputs: Mapping[str, Any]) -> str:
+    """How students log in, by what this kind of login has for them."""
+    if "roster" in outputs:
+        return f"those on the roster; bin/swarmhub roster --stack {stack_name} shows their passwords"
+    if "callback_url" in outputs:
+        return f"those let in by {outputs['login']}, which sends them back to {outputs['callback_url']}"
+    return f"any user name, for example ada2 or student1; password {outputs['user_password']}"
+
+
+def describe_organiser(outputs: Mapping[str, Any]) -> str:
+    """How the first administrator logs in."""
+    if "admin_password" not in outputs:
+        return f"{outputs['admin_user']}, as students do"
+    return f"{outputs['admin_user']}, password {outputs['admin_password']}"
 
 
 def down() -> int:
