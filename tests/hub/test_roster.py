@@ -22,11 +22,13 @@ SEED = "s" * 52
 FAILURES_ALLOWED = 10
 
 
-def document(*users: str) -> tuple[dict[str, Any], dict[str, str]]:
+def document(*users: str, admins: tuple[str, ...] = ("ada",)) -> tuple[dict[str, Any], dict[str, str]]:
     """The hub.yaml and the secret of a stack with this roster, as a deployment makes them."""
     plan = dev_plan(
         login_facts=LoginFacts(people=tuple(Person(user=user) for user in users)),
         hub__login={"kind": "roster", "roster_file": "roster.csv"},
+        hub__admins=list(admins),
+        hub__groups={"instructors": list(admins)},
     )
     names = [*(person.user for person in plan.people), PROBE_USER]
     rendered = hub_config(plan, "hub.example.org", "10.20.0.11")
@@ -43,6 +45,16 @@ def log_in(hub: Rig, user: str, password: str) -> Page:
     return browse(hub, lambda browser: browser.log_in_by_form(user, password))
 
 
+def describe(hub: Rig, user: str, typed: str | None = None) -> dict[str, Any]:
+    """What the hub says of somebody who has just logged in."""
+
+    async def steps(browser: Browser) -> dict[str, Any]:
+        await browser.log_in_by_form(typed or user, password_of(SEED, user))
+        return await browser.whoami()
+
+    return browse(hub, steps)
+
+
 @pytest.mark.parametrize(
     ("typed", "user", "admin"),
     [
@@ -53,11 +65,7 @@ def log_in(hub: Rig, user: str, password: str) -> Page:
     ],
 )
 def test_everybody_has_a_password_of_their_own(hub: Rig, typed: str, user: str, admin: bool) -> None:
-    async def steps(browser: Browser) -> dict[str, Any]:
-        await browser.log_in_by_form(typed, password_of(SEED, user))
-        return await browser.whoami()
-
-    found = browse(hub, steps)
+    found = describe(hub, user, typed)
     assert (found["name"], found["admin"]) == (user, admin)
 
 
@@ -95,13 +103,18 @@ def test_guessing_is_slowed_down_also_when_it_comes_all_at_once(hub: Rig) -> Non
     assert time.monotonic() - begin < 10
 
 
-def test_who_is_off_the_roster_is_out_after_the_hub_is_updated(rig: Rig, tmp_path: Any) -> None:
+def test_what_is_taken_out_of_the_stack_file_is_gone_after_the_hub_is_updated(
+    rig: Rig, tmp_path: Any
+) -> None:
     moving = Rig(programs=rig.programs, directory=tmp_path)
-    with moving.hub(*document("grace", "mary")):
+    with moving.hub(*document("grace", "mary", admins=("ada", "grace"))):
         assert log_in(moving, "mary", password_of(SEED, "mary")).status == 200
+        grace = describe(moving, "grace")
+        assert (grace["admin"], grace["groups"]) == (True, ["instructors"])
     with moving.hub(*document("grace")):
         assert log_in(moving, "mary", password_of(SEED, "mary")).status == 403
-        assert log_in(moving, "grace", password_of(SEED, "grace")).status == 200
+        grace = describe(moving, "grace")
+        assert (grace["admin"], grace["groups"]) == (False, [])
 
 
 def test_a_broken_roster_ends_the_hub_with_a_sentence(rig: Rig, tmp_path: Any) -> None:
