@@ -69,7 +69,7 @@ class Hub:
     )
     groups: tuple[tuple[str, tuple[str, ...]], ...] = key(
         pairs_of(GROUP, list_of(ACCOUNT)),
-        "Groups and their members, such as {instructors: [ada]}; a change counts from a member's next login",
+        "Groups and their members, such as {instructors: [ada]}",
         change=ChangeEffect.RESTART,
         default=(),
     )

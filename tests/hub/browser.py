@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import html
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -71,14 +72,21 @@ class Browser:
         return await self.submit(page, {"username": user, "password": password})
 
 
+@asynccontextmanager
+async def browser_at(hub: Rig) -> AsyncIterator[Browser]:
+    """One person's new browser."""
+    # A cookie for a bare address is kept as well: the hub and the provider are on loopback.
+    jar = aiohttp.CookieJar(unsafe=True)
+    timeout = aiohttp.ClientTimeout(total=SECONDS)
+    async with aiohttp.ClientSession(cookie_jar=jar, timeout=timeout) as http:
+        yield Browser(http=http, base=hub.url)
+
+
 def browse(hub: Rig, steps: Callable[[Browser], Coroutine[Any, Any, T]]) -> T:
     """Let one person with a new browser do something at a hub."""
 
     async def run() -> T:
-        # A cookie for a bare address is kept as well: the hub and the provider are on loopback.
-        jar = aiohttp.CookieJar(unsafe=True)
-        timeout = aiohttp.ClientTimeout(total=SECONDS)
-        async with aiohttp.ClientSession(cookie_jar=jar, timeout=timeout) as http:
-            return await steps(Browser(http=http, base=hub.url))
+        async with browser_at(hub) as browser:
+            return await steps(browser)
 
     return asyncio.run(run())

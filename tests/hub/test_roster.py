@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from swarmhub.facts import LoginFacts
 from swarmhub.plan import PROBE_USER
 from swarmhub.roster import Person, hashes, password_of
 from swarmhub.text import hub_config
-from tests.hub.browser import Browser, Page, browse
+from tests.hub.browser import Browser, Page, browse, browser_at
 from tests.hub.running import Rig
 from tests.support.stacks import dev_plan
 
@@ -104,20 +105,29 @@ def test_guessing_is_slowed_down_also_when_it_comes_all_at_once(hub: Rig) -> Non
 
 
 def test_what_is_taken_out_of_the_stack_file_is_gone_after_the_hub_is_updated(
-    rig: Rig, tmp_path: Any
+    rig: Rig, tmp_path: Path
 ) -> None:
     moving = Rig(programs=rig.programs, directory=tmp_path)
-    with moving.hub(*document("grace", "mary", admins=("ada", "grace"))):
-        assert log_in(moving, "mary", password_of(SEED, "mary")).status == 200
-        grace = describe(moving, "grace")
-        assert (grace["admin"], grace["groups"]) == (True, ["instructors"])
-    with moving.hub(*document("grace")):
-        assert log_in(moving, "mary", password_of(SEED, "mary")).status == 403
-        grace = describe(moving, "grace")
-        assert (grace["admin"], grace["groups"]) == (False, [])
+
+    async def steps() -> None:
+        async with browser_at(moving) as grace, browser_at(moving) as mary:
+            with moving.hub(*document("grace", "mary", admins=("ada", "grace"))):
+                for browser, name in ((grace, "grace"), (mary, "mary")):
+                    await browser.log_in_by_form(name, password_of(SEED, name))
+                found = await grace.whoami()
+                assert (found["admin"], found["groups"]) == (True, ["instructors"])
+                assert (await mary.whoami())["name"] == "mary"
+            with moving.hub(*document("grace")):
+                # Both come with the cookies of the login before.
+                found = await grace.whoami()
+                assert (found["admin"], found["groups"]) == (False, [])
+                assert (await mary.open("/hub/home")).url.path == "/hub/login"
+                assert (await mary.log_in_by_form("mary", password_of(SEED, "mary"))).status == 403
+
+    asyncio.run(steps())
 
 
-def test_a_broken_roster_ends_the_hub_with_a_sentence(rig: Rig, tmp_path: Any) -> None:
+def test_a_broken_roster_ends_the_hub_with_a_sentence(rig: Rig, tmp_path: Path) -> None:
     broken = Rig(programs=rig.programs, directory=tmp_path)
     settings, _ = document("grace")
     with (

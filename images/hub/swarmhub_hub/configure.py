@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tornado import web
 from traitlets.config import Config
 
-from swarmhub_hub.config import ConfigError, load_secrets, load_settings, trait_values
+from swarmhub_hub.config import ConfigError, Secrets, Settings, load_secrets, load_settings, trait_values
 from swarmhub_hub.environments import ChoiceError, Environment, choose
-from swarmhub_hub.login import ROSTER
+from swarmhub_hub.login import AUTHENTICATORS, ROSTER, may_stay
 from swarmhub_hub.passwords import RosterError, read_roster
 from swarmhub_hub.roster import RosterAuthenticator
+from swarmhub_hub.settled import load_authenticator, settled
 from swarmhub_hub.spawner import SwarmHubSpawner
 
 
@@ -24,9 +26,7 @@ def configure(c: Config, settings_file: Path, secrets_directory: Path) -> None:
         settings = load_settings(settings_file)
         secrets = load_secrets(secrets_directory, settings.login.kind)
         values = trait_values(settings, secrets)
-        if settings.login.kind == ROSTER:
-            c.JupyterHub.authenticator_class = RosterAuthenticator
-            c.RosterAuthenticator.roster = read_roster(secrets.login["roster"])
+        c.JupyterHub.authenticator_class = authenticator_of(c, settings, secrets)
     except RosterError as error:
         sys.exit(f"The hub cannot start.\n{secrets_directory}/roster: {error}.")
     except ConfigError as error:
@@ -36,6 +36,17 @@ def configure(c: Config, settings_file: Path, secrets_directory: Path) -> None:
     for name, value in values.items():
         class_name, trait = name.split(".")
         setattr(c[class_name], trait, value)
+
+
+def authenticator_of(c: Config, settings: Settings, secrets: Secrets) -> type[Any]:
+    """The authenticator's class; a roster is put into its trait. Raises RosterError."""
+    login = settings.login
+    if login.kind == ROSTER:
+        roster = read_roster(secrets.login["roster"])
+        c.RosterAuthenticator.roster = roster
+        return settled(RosterAuthenticator, login, roster.__contains__)
+    base = load_authenticator(AUTHENTICATORS.get(login.kind, login.kind))
+    return settled(base, login, partial(may_stay, login, probe_user=settings.probe_user))
 
 
 def choice_of(environments: Sequence[Environment]) -> Callable[[Any, Mapping[str, Any]], None]:

@@ -96,6 +96,16 @@ def _parse_provider(section: Section) -> Provider:
     return provider
 
 
+def may_stay(login: Login, name: str, *, probe_user: str) -> bool:
+    """Whether somebody who was let in may still be here, as far as the names in the settings tell.
+
+    What a provider says of organisations and domains is asked for at a login alone.
+    """
+    provider = login.provider
+    by_provider = provider is not None and bool(provider.organizations or provider.domains)
+    return login.allow_all or by_provider or name in (*login.allowed_users, *login.admins, probe_user)
+
+
 def login_traits(
     login: Login, secrets: Mapping[str, str], *, public_url: str, probe_user: str
 ) -> dict[str, Any]:
@@ -114,7 +124,6 @@ def login_traits(
         allowed = {*login.allowed_users, *login.admins, probe_user} if not login.allow_all else set()
         return {
             **common,
-            "JupyterHub.authenticator_class": SHARED_PASSWORD,
             "Authenticator.allowed_users": allowed,
             "SharedPasswordAuthenticator.user_password": secrets["user-password"],
             "SharedPasswordAuthenticator.admin_password": secrets["admin-password"],
@@ -122,7 +131,6 @@ def login_traits(
     assert login.provider is not None
     return {
         **common,
-        "JupyterHub.authenticator_class": AUTHENTICATORS[login.kind],
         "Authenticator.allowed_users": set(login.allowed_users),
         "OAuthenticator.client_id": login.provider.client_id,
         "OAuthenticator.client_secret": secrets["client-secret"],

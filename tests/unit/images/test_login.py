@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from swarmhub_hub.login import KINDS, SECRETS_OF_KIND, Login, login_traits, parse_login
+from swarmhub_hub.login import KINDS, SECRETS_OF_KIND, Login, login_traits, may_stay, parse_login
 from swarmhub_hub.sections import Section
 
 from swarmhub.settings import LoginKind
@@ -95,3 +95,21 @@ def test_every_login_settles_admin_and_groups(name: str, admin: bool, groups: li
     hook = traits()["Authenticator.post_auth_hook"]
     model = {"name": name, "admin": True, "auth_state": None, "groups": ["staff"]}
     assert hook(None, None, model) == {"name": name, "admin": admin, "auth_state": None, "groups": groups}
+
+
+@pytest.mark.parametrize(
+    ("changes", "stays"),
+    [
+        ({"provider": PROVIDER | {"domains": []}}, {"ada", "grace", "swarmhub-probe"}),
+        ({}, {"ada", "grace", "mary", "swarmhub-probe"}),
+        (
+            {"allow_all": True, "provider": None, "kind": "shared-password"},
+            {"ada", "grace", "mary", "swarmhub-probe"},
+        ),
+        ({"allowed_users": [], "provider": None, "kind": "shared-password"}, {"ada", "swarmhub-probe"}),
+    ],
+)
+def test_who_is_logged_in_stays_as_far_as_the_names_tell(changes: dict[str, Any], stays: set[str]) -> None:
+    login, _ = parse(**changes)
+    names = {"ada", "grace", "mary", "swarmhub-probe"}
+    assert {name for name in names if may_stay(login, name, probe_user="swarmhub-probe")} == stays
