@@ -62,7 +62,9 @@ def storage_machine(deployment: Deployment) -> Manager:
 
 def ask(machine: Manager, *arguments: str) -> Any:
     """Run the quota program there and read its answer. Raises UserError with its sentence."""
-    command = ["python3", "-B", QUOTA_PROGRAM, arguments[0], "--", *arguments[1:]]
+    action, *rest = arguments
+    # A name may begin with a dash.
+    command = ["python3", "-B", QUOTA_PROGRAM, action, *(["--", *rest] if rest else [])]
     return json.loads(machine.run(command, timeout_seconds=QUOTA_SECONDS).splitlines()[-1])
 
 

@@ -74,7 +74,7 @@ def test_the_list_names_people_and_begins_with_the_fullest(
 ) -> None:
     assert main(["quota"]) == 0
     assert capsys.readouterr().out == TABLE
-    assert asked == [["python3", "-B", "/opt/swarmhub/quota.py", "list", "--"]]
+    assert asked == [["python3", "-B", "/opt/swarmhub/quota.py", "list"]]
 
 
 def test_the_list_as_json_has_the_same_order(
