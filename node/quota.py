@@ -361,6 +361,22 @@ def read_json(path: Path, missing: Any) -> Any:
         raise QuotaError(f"{path} is not JSON: {error}.") from None
 
 
+def read_unfinished(path: Path) -> dict[str, int]:
+    """The homes whose files were being given an id; none when the file cannot be made out.
+
+    Their folders have their ids then, and what of their files has none is not counted: no reason to stop.
+    """
+    try:
+        content = read_json(path, {})
+    except QuotaError as error:
+        report(str(error))
+        return {}
+    if not isinstance(content, dict):
+        report(f"{path} is not a mapping.")
+        return {}
+    return content
+
+
 # --- the reconciler ---
 
 
@@ -493,7 +509,7 @@ class Reconciler:
 
     def _note_unfinished(self, begun: Mapping[str, int], known: Mapping[str, int]) -> dict[str, int]:
         """Remember, before the first id is given, whose files are not done: a reboot may come between."""
-        before: dict[str, int] = read_json(self._unfinished_file, {})
+        before = read_unfinished(self._unfinished_file)
         kept = {
             folder: project for folder, project in {**before, **begun}.items() if known.get(folder) == project
         }
@@ -508,7 +524,7 @@ class Reconciler:
     def _note_finished(self, folders: Sequence[str]) -> None:
         if folders:
             with self._locked():
-                before = read_json(self._unfinished_file, {})
+                before = read_unfinished(self._unfinished_file)
                 kept = {folder: project for folder, project in before.items() if folder not in folders}
                 if kept != before:
                     write_json(self._unfinished_file, kept)

@@ -110,6 +110,19 @@ def test_quotas_that_are_none_are_refused(content: Any) -> None:
         quota.read_quotas(content)
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"), [("{", "is not JSON"), ("[]", "is not a mapping"), ('{"ada": 10000}', "")]
+)
+def test_a_broken_note_of_unfinished_homes_stops_nothing(
+    tmp_path: Path, content: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "unfinished.json"
+    assert quota.read_unfinished(file) == {}
+    file.write_text(content)
+    assert quota.read_unfinished(file) == ({} if sentence else {"ada": 10000})
+    assert sentence in capsys.readouterr().err
+
+
 @given(st.text(min_size=1))
 def test_every_home_the_hub_makes_is_taken_for_one(name: str) -> None:
     assert re.fullmatch(FOLDER, escape(name))
