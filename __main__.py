@@ -6,38 +6,44 @@ import pulumi
 
 from components.remote_host import OperatorKey
 from components.workshop import Workshop
-from live.cloud import look_up
 from live.configuration import read_secret_sections, read_stack_configuration
 from live.deployment import Manager
 from live.login import read_login_facts
 from live.operator_key import ensure_operator_key
+from live.preflight import examine
 from swarmhub.errors import UserError
-from swarmhub.plan import Plan, cloud_request, make_plan
+from swarmhub.plan import Plan
+from swarmhub.preflight import Report
 from swarmhub.settings import read_settings
 
 
-def prepare() -> tuple[Plan, OperatorKey]:
+def prepare() -> tuple[Plan, Report, OperatorKey]:
     """Everything that can go wrong by the user's hand goes wrong here."""
-    project = pulumi.get_project()
+    project, stack = pulumi.get_project(), pulumi.get_stack()
     settings = read_settings(read_stack_configuration(project), read_secret_sections(project))
-    login_facts = read_login_facts(settings.hub.login)
-    facts = look_up(cloud_request(settings))
-    plan = make_plan(settings, facts, pulumi.get_stack(), login_facts)
-    key = ensure_operator_key(pulumi.get_stack())
-    return plan, OperatorKey(public=key.public, private=key.private, private_file=str(key.path))
+    plan, report = examine(settings, stack, read_login_facts(settings.hub.login))
+    if report.failures:
+        raise UserError(report.failures)
+    key = ensure_operator_key(stack)
+    return plan, report, OperatorKey(public=key.public, private=key.private, private_file=str(key.path))
 
 
 def main() -> None:
     try:
-        plan, key = prepare()
+        plan, report, key = prepare()
     except UserError as error:
         raise pulumi.RunError(str(error)) from None
+    for warning in report.warnings:
+        pulumi.warn(str(warning))
     workshop = Workshop("workshop", plan, key)
     url = pulumi.Output.concat("https://", workshop.domain)
     pulumi.export("url", url)
     pulumi.export("address", workshop.address)
     for name, value in workshop.login.outputs(plan, workshop.domain).items():
         pulumi.export(name, value)
+    pulumi.export("seats", report.seats)
+    if report.cost:
+        pulumi.export("cost", str(report.cost))
     pulumi.export("manager", workshop.manager)
     pulumi.export("ssh", workshop.manager.apply(lambda manager: Manager.read(manager).line()))
 

@@ -11,7 +11,7 @@ from swarmhub import plan as planned
 
 
 class Network(pulumi.ComponentResource):
-    """The groups ``members`` and ``entrance`` are security groups; ``address`` is the public one."""
+    """``members`` and ``entrance`` are security groups; ``floating_address`` is None without floating IP."""
 
     def __init__(self, name: str, plan: planned.Network, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarmhub:network:Network", name, None, opts)
@@ -21,47 +21,56 @@ class Network(pulumi.ComponentResource):
         if plan.existing:
             self.id = pulumi.Output.from_input(plan.existing.id)
             self.subnet_id = pulumi.Output.from_input(plan.existing.subnet_id)
-            self.mtu = pulumi.Output.from_input(plan.existing.mtu)
+            self.mtu = pulumi.Output.from_input(plan.mtu_bytes or plan.existing.mtu)
         else:
             self._make(name, plan)
         self.members = self._group(
-            f"{name}-members", f"{plan.name}-members", "Machines of the swarm, among themselves"
+            f"{name}-members", planned.members_name(plan), "Machines of the swarm, among themselves"
         )
         for opening in plan.members:
             self._open(f"{name}-members-{opening.name}", self.members, opening)
         self.entrance = self._group(
-            f"{name}-entrance", f"{plan.name}-entrance", "What the manager answers to outside"
+            f"{name}-entrance", planned.entrance_name(plan), "What the manager answers to outside"
         )
         for opening in plan.entrance:
             self._open(f"{name}-entrance-{opening.name}", self.entrance, opening)
-        self.floating_ip = networking.FloatingIp(
+        self.floating_address = None if plan.direct else self._floating_address(name, plan)
+        self.register_outputs({"id": self.id})
+
+    def _floating_address(self, name: str, plan: planned.Network) -> pulumi.Output[str]:
+        if plan.public_address:
+            return pulumi.Output.from_input(plan.public_address)
+        floating_ip = networking.FloatingIp(
             f"{name}-address",
             pool=plan.external_network,
             # A floating IP has no name: the description tells whose it is.
-            description=f"{plan.name}-address",
+            description=planned.address_description(plan),
             opts=self._child,
         )
-        self.address = self.floating_ip.address
-        self.register_outputs({"address": self.address})
+        return floating_ip.address
 
     def _make(self, name: str, plan: planned.Network) -> None:
-        network = networking.Network(f"{name}-network", name=plan.name, opts=self._child)
+        network = networking.Network(f"{name}-network", name=plan.name, mtu=plan.mtu_bytes, opts=self._child)
         subnet = networking.Subnet(
             f"{name}-subnet",
-            name=f"{plan.name}-subnet",
+            name=planned.subnet_name(plan),
             network_id=network.id,
             cidr=plan.subnet_cidr,
             dns_nameservers=list(plan.dns_servers),
             opts=self._child,
         )
-        router = networking.Router(
-            f"{name}-router",
-            name=f"{plan.name}-router",
-            external_network_id=plan.external_network_id,
-            opts=self._child,
-        )
+        router_id: pulumi.Input[str]
+        if plan.router_id:
+            router_id = plan.router_id
+        else:
+            router_id = networking.Router(
+                f"{name}-router",
+                name=planned.router_name(plan),
+                external_network_id=plan.external_network_id,
+                opts=self._child,
+            ).id
         interface = networking.RouterInterface(
-            f"{name}-router-interface", router_id=router.id, subnet_id=subnet.id, opts=self._child
+            f"{name}-router-interface", router_id=router_id, subnet_id=subnet.id, opts=self._child
         )
         self.id, self.subnet_id, self.mtu = network.id, subnet.id, network.mtu
         self.attached = (interface,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import pulumi
 from pulumi_command import remote
@@ -18,6 +19,9 @@ DIAL_MARGIN_SECONDS = 300
 UNLIMITED = -1
 # A failed command is reported with its whole text: what it runs comes with its input.
 RUN_WHAT_ARRIVES = "import json, sys; step = json.load(sys.stdin); exec(step['runner'])"
+REMOVE_WHAT_ARRIVES = (
+    "import json, sys; step = json.load(sys.stdin); step |= step['removal']; exec(step['runner'])"
+)
 FIRST_BOOT_RESULT = "/run/cloud-init/result.json"
 
 # cloud-init writes its findings last; asking `cloud-init status` for them costs seconds each time.
@@ -42,6 +46,21 @@ class OperatorKey:
     public: str
     private: pulumi.Input[str]
     private_file: str
+
+
+def _as_root(program: str, limit_seconds: int) -> str:
+    return f"sudo -n timeout {limit_seconds} python3 -c {shlex.quote(program)}"
+
+
+def _removal(name: str, arguments: Sequence[pulumi.Input[str]]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "files": [],
+        "before": [],
+        "script": script(name),
+        "arguments": list(arguments),
+        "input": "",
+    }
 
 
 class RemoteHost:
@@ -108,11 +127,16 @@ class RemoteHost:
         standard_input: pulumi.Input[str] = "",
         depends_on: Sequence[pulumi.Resource] = (),
         secret_output: bool = False,
+        removal: str = "",
+        removal_arguments: Sequence[pulumi.Input[str]] = (),
+        replaced_with: Sequence[pulumi.Input[str]] = (),
         limit_seconds: int = STEP_SECONDS,
     ) -> remote.Command:
         """Put ``files`` in place and run the scripts ``steps`` of ``node/`` as root, as one command.
 
         All steps but the last run without arguments or input. All run again whenever any of it changes.
+        The script ``removal`` runs when the command is no longer wanted, unless its machine goes too; it
+        is removed and made anew when any of ``replaced_with`` changes.
         """
         *before, last = steps
         document = pulumi.Output.json_dumps(
@@ -125,12 +149,15 @@ class RemoteHost:
                 "arguments": list(arguments),
                 "input": standard_input,
             }
+            | ({"removal": _removal(removal, removal_arguments)} if removal else {})
         )
         return remote.Command(
             name,
             connection=self._connection,
-            create=f"sudo -n timeout {limit_seconds} python3 -c {shlex.quote(RUN_WHAT_ARRIVES)}",
+            create=_as_root(RUN_WHAT_ARRIVES, limit_seconds),
             stdin=document,
+            delete=_as_root(REMOVE_WHAT_ARRIVES, limit_seconds) if removal else None,
+            triggers=list(replaced_with) or None,
             add_previous_output_in_env=False,
             logging=remote.Logging.NONE if secret_output else remote.Logging.STDOUT_AND_STDERR,
             opts=pulumi.ResourceOptions(
@@ -141,6 +168,8 @@ class RemoteHost:
                 custom_timeouts=pulumi.CustomTimeouts(
                     create=f"{limit_seconds + DIAL_MARGIN_SECONDS}s",
                     update=f"{limit_seconds + DIAL_MARGIN_SECONDS}s",
+                    delete=f"{limit_seconds + DIAL_MARGIN_SECONDS}s",
                 ),
+                delete_before_replace=bool(removal),
             ),
         )

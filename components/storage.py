@@ -22,7 +22,13 @@ class DataVolume(pulumi.ComponentResource):
             size=plan.volume_size_gb,
             description="swarmhub: homes, hub database, certificates",
             enable_online_resize=True,
-            opts=pulumi.ResourceOptions(parent=self),
+            volume_type=plan.volume_type,
+            availability_zone=plan.volume_availability_zone,
+            opts=pulumi.ResourceOptions(
+                # Another type or zone would be another volume, and the data lost.
+                parent=self,
+                ignore_changes=["volumeType", "availabilityZone"],
+            ),
         )
         self.register_outputs({"volume_id": self.volume.id})
 

@@ -59,6 +59,18 @@ class Swarm(pulumi.ComponentResource):
             )
             for planned_worker, worker in zip(plan.workers, workers, strict=True)
         ]
+        for planned_worker, worker, joined in zip(plan.workers, workers, self.workers_ready, strict=True):
+            # It lives in the manager: what lives in a worker is not run when the worker is deleted.
+            manager.host.run(
+                f"{name}-{planned_worker.name}-member",
+                steps=["ensure-swarm-member.sh"],
+                arguments=[planned_worker.name, worker.address],
+                removal="remove-swarm-member.sh",
+                removal_arguments=[planned_worker.name],
+                replaced_with=[worker.instance.id],
+                depends_on=[joined],
+                parent=self,
+            )
         self.provider = docker.Provider(
             f"{name}-docker",
             host=pulumi.Output.concat("ssh://", plan.ssh_user, "@", manager.host.address, ":22"),

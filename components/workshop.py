@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pulumi
+import pulumi_openstack as openstack
 from pulumi_openstack import compute
 
 from components.front_door import FrontDoor
@@ -24,9 +25,18 @@ class Workshop(pulumi.ComponentResource):
         self, name: str, plan: Plan, key: OperatorKey, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("swarmhub:workshop:Workshop", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        # As the program asks it: by its entry of clouds.yaml, whatever OS_CLOUD says.
+        cloud = openstack.Provider(
+            "cloud", cloud=plan.cloud, region=plan.region, opts=pulumi.ResourceOptions(parent=self)
+        )
+        child = pulumi.ResourceOptions(parent=self, providers={"openstack": cloud})
         network = Network("network", plan.network, child)
-        keypair = compute.Keypair("keypair", name=plan.prefix, public_key=key.public, opts=child)
+        keypair = compute.Keypair(
+            "keypair",
+            name=plan.prefix,
+            public_key=key.public,
+            opts=pulumi.ResourceOptions(parent=self, provider=cloud),
+        )
         data = DataVolume("data", plan, child)
         manager = Machine(
             plan.manager.name,
@@ -66,10 +76,10 @@ class Workshop(pulumi.ComponentResource):
             },
             opts=child,
         )
-        self.address = network.address
-        self.domain = network.address.apply(plan.domain_at)
+        self.address = manager.reached_at
+        self.domain = self.address.apply(plan.domain_at)
         self.manager: pulumi.Output[dict[str, str]] = pulumi.Output.all(
-            address=network.address,
+            address=self.address,
             user=plan.ssh_user,
             private_key_file=key.private_file,
             host_key=manager.host.host_public_key,

@@ -39,16 +39,16 @@ def make_parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
     return parser
 
 
-def add_stack_argument(parser: argparse.ArgumentParser) -> None:
+def add_stack_argument(parser: argparse._ActionsContainer) -> None:
     """Declare ``--stack``, as every command about a deployed stack has it."""
     parser.add_argument("--stack", metavar="NAME", help="the stack; without it the selected one")
 
 
 def list_commands() -> tuple[Command, ...]:
     """Every command there is. They take their options' helpers from here, so they are imported late."""
-    from live.commands import mend, quota, roster
+    from live.commands import doctor, mend, quota, roster, size
 
-    return (mend, quota, roster)
+    return (doctor, mend, quota, roster, size)
 
 
 def main(arguments: Sequence[str] | None = None, commands: Sequence[Command] | None = None) -> int:

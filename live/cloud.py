@@ -1,4 +1,8 @@
-"""Looks up on the cloud every name that a stack file holds, before anything is made."""
+"""Looks up on the cloud every name that a stack file holds, before anything is made.
+
+All questions are asked at the same time: a cloud answers most of them in tenths of a second, and `up` and
+`preview` begin with them.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,24 @@ import difflib
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import openstack
 from keystoneauth1 import exceptions as auth
 from openstack import exceptions as sdk
 
+from live.project import read_credentials, read_project
 from swarmhub.errors import Finding, UserError
-from swarmhub.facts import CloudFacts, CloudRequest, ExistingNetwork, Flavor
+from swarmhub.facts import (
+    CloudFacts,
+    CloudRequest,
+    ExistingNetwork,
+    Flavor,
+    Survey,
+)
 
 ANSWER_SECONDS = 10
 NAMES_SHOWN = 8
@@ -26,8 +38,12 @@ MEGABYTES_PER_GIGABYTE = 1024
 # keystoneauth warns on standard error of what becomes a finding here.
 logging.getLogger("keystoneauth").setLevel(logging.ERROR)
 
+AT_ONCE = 16
+NOTHING = Flavor(id="", name="", vcpus=0, memory_mb=0, disk_gb=0)
+
 Result = TypeVar("Result")
 Attempt = tuple[Result | None, list[Finding]]
+Connect = Callable[[str | None, str | None], Any]
 
 
 def _candidates(name: str, names: Iterable[str]) -> str:
@@ -45,10 +61,12 @@ def _missing(key: str, kind: str, name: str, names: Iterable[str]) -> Finding:
     return Finding(where=key, problem=f"the cloud has no {kind} {name!r}", remedy=_candidates(name, names))
 
 
-def _connect(cloud: str | None) -> Any:
+def connect_to(cloud: str | None, region: str | None = None) -> Any:
+    """A connection by an entry of clouds.yaml, or by the OS_* variables. Raises UserError."""
+    wanted: dict[str, Any] = {"region_name": region} if region else {}
     try:
-        region = openstack.config.OpenStackConfig().get_one(cloud=cloud, api_timeout=ANSWER_SECONDS)
-        return openstack.connection.Connection(config=region)
+        config = openstack.config.OpenStackConfig().get_one(cloud=cloud, api_timeout=ANSWER_SECONDS, **wanted)
+        return openstack.connection.Connection(config=config)
     except sdk.ConfigException as error:
         known = set(openstack.config.OpenStackConfig().get_cloud_names()) - PSEUDO_CLOUDS
         if cloud is not None:
@@ -132,45 +150,128 @@ def _find_image(connection: Any, key: str, name: str) -> Attempt[Any]:
     return None, [_missing(key, "active image", name, (image.name for image in connection.image.images()))]
 
 
+def _match_image(connection: Any, key: str, pattern: str) -> Attempt[Any]:
+    active = [image for image in connection.image.images() if image.status == "active"]
+    matching = [image for image in active if re.fullmatch(pattern, image.name or "")]
+    if matching:
+        return max(matching, key=lambda image: image.created_at), []
+    problem = f"no active image's whole name matches {pattern!r}"
+    return None, [
+        Finding(where=key, problem=problem, remedy=_candidates(pattern, (image.name for image in active)))
+    ]
+
+
 def _find_flavors(connection: Any, wanted: Mapping[str, str]) -> Attempt[dict[str, Flavor]]:
-    there = {
-        each.name: Flavor(id=each.id, name=each.name, vcpus=each.vcpus, memory_mb=each.ram, disk_gb=each.disk)
+    listed = [
+        Flavor(id=each.id, name=each.name, vcpus=each.vcpus, memory_mb=each.ram, disk_gb=each.disk)
         for each in connection.compute.flavors()
-    }
-    findings = [_missing(key, "flavor", name, there) for key, name in wanted.items() if name not in there]
-    return there, findings
+    ]
+    there = {each.id: each for each in listed} | {each.name: each for each in listed}
+    names = [each.name for each in listed]
+    findings = [_missing(key, "flavor", name, names) for key, name in wanted.items() if name not in there]
+    return {name: there.get(name, replace(NOTHING, name=name)) for name in wanted.values()}, findings
+
+
+def list_flavors(cloud: str | None, region: str | None = None, connect: Connect = connect_to) -> list[Flavor]:
+    """Every flavor of a cloud. Raises UserError."""
+    connection = connect(cloud, region)
+    _authorize(connection, cloud)
+    return [
+        Flavor(id=each.id, name=each.name, vcpus=each.vcpus, memory_mb=each.ram, disk_gb=each.disk)
+        for each in connection.compute.flavors()
+    ]
+
+
+def _find_named(kind: str, listing: Iterable[Any], key: str, name: str) -> Attempt[str]:
+    """The id of the one thing of that name or id."""
+    there = list(listing)
+    by_id = [each.id for each in there if each.id == name]
+    found = by_id or [each.id for each in there if each.name == name]
+    if len(found) > 1:
+        problem = f"the cloud has {len(found)} {kind}s named {name!r}"
+        return None, [Finding(where=key, problem=problem, remedy=f"Give the id, such as {found[0]}")]
+    return (found[0], []) if found else (None, [_missing(key, kind, name, (each.name for each in there))])
 
 
 def _find_external_network(connection: Any, key: str, name: str) -> Attempt[str]:
-    there = list(connection.network.networks(is_router_external=True))
-    found = next((each.id for each in there if name in (each.name, each.id)), None)
-    return found, [] if found else [_missing(key, "external network", name, (each.name for each in there))]
+    return _find_named("external network", connection.network.networks(is_router_external=True), key, name)
 
 
-def _find_network(connection: Any, key: str, name: str) -> Attempt[ExistingNetwork]:
+def _find_network(
+    connection: Any, key: str, name: str, wanted_subnet: tuple[str, str] | None
+) -> Attempt[ExistingNetwork]:
     there = list(connection.network.networks())
-    network = next((each for each in there if name in (each.name, each.id)), None)
-    if network is None:
-        return None, [_missing(key, "network", name, (each.name for each in there))]
-    subnet = next(iter(connection.network.subnets(network_id=network.id, ip_version=4)), None)
-    if subnet is None:
+    identity, findings = _find_named("network", there, key, name)
+    if identity is None:
+        return None, findings
+    network = next(each for each in there if each.id == identity)
+    subnets = list(connection.network.subnets(network_id=network.id, ip_version=4))
+    if wanted_subnet:
+        chosen, findings = _find_named("subnet of IPv4", subnets, *wanted_subnet)
+        if chosen is None:
+            return None, findings
+        subnets = [each for each in subnets if each.id == chosen]
+    if not subnets:
         problem = f"the network {name!r} has no IPv4 subnet"
         return None, [Finding(where=key, problem=problem, remedy="Make one, or name another network")]
+    if len(subnets) > 1:
+        names = ", ".join(sorted(each.name or each.id for each in subnets))
+        problem = f"the network {name!r} has {len(subnets)} IPv4 subnets"
+        return None, [Finding(where=key, problem=problem, remedy=f"Set site.subnet to one of {names}")]
+    subnet = subnets[0]
     return (
         ExistingNetwork(id=network.id, subnet_id=subnet.id, subnet_cidr=subnet.cidr, mtu=network.mtu),
         [],
     )
 
 
+def _find_router(connection: Any, key: str, name: str) -> Attempt[str]:
+    return _find_named("router", connection.network.routers(), key, name)
+
+
+def _find_groups(connection: Any, wanted: Sequence[tuple[str, str]]) -> Attempt[tuple[str, ...]]:
+    # An administrator's credentials list every project's groups, which mostly have the same names.
+    project = connection.current_project_id
+    there = list(connection.network.security_groups(project_id=project)) if wanted else []
+    found, findings = [], []
+    for key, name in wanted:
+        identity, missing = _find_named("security group", there, key, name)
+        findings += missing
+        if identity:
+            found.append(identity)
+    return tuple(found), findings
+
+
+def _find_address(connection: Any, key: str, address: str) -> Attempt[str]:
+    there = list(connection.network.ips(project_id=connection.current_project_id))
+    found = next((each for each in there if each.floating_ip_address == address), None)
+    if found is None:
+        listed = sorted(each.floating_ip_address for each in there)
+        remedy = f"It has {', '.join(listed)}" if listed else "It has none: set site.public_address to new"
+        return None, [Finding(where=key, problem=f"the project has no floating IP {address}", remedy=remedy)]
+    return str(found.id), []
+
+
+def _find_volume_types(connection: Any, wanted: Mapping[str, str]) -> Attempt[bool]:
+    names = [each.name for each in connection.block_storage.types()] if wanted else []
+    return True, [
+        _missing(key, "volume type", name, names) for key, name in wanted.items() if name not in names
+    ]
+
+
+def _find_zone(zones: Iterable[Any], key: str, name: str) -> Attempt[str]:
+    names = [each.name for each in zones if (each.state or {}).get("available", True)]
+    return (name, []) if name in names else (None, [_missing(key, "availability zone", name, names)])
+
+
 def _image_fits(image: Any, flavors: Mapping[str, Flavor], request: CloudRequest) -> list[Finding]:
     findings = []
     for key, name in request.flavors.items():
-        flavor = flavors.get(name)
-        if flavor is None:
+        flavor = flavors[name]
+        if not flavor.id:
             continue
         needs = [("memory", flavor.memory_mb, image.min_ram or 0, "MB")]
-        # A flavor with a disk of 0 takes the size of the image.
-        if flavor.disk_gb:
+        if flavor.disk_gb and not request.boot_volume:
             needs.append(("disk", flavor.disk_gb, image.min_disk or 0, "GB"))
         findings += [
             Finding(
@@ -181,45 +282,150 @@ def _image_fits(image: Any, flavors: Mapping[str, Flavor], request: CloudRequest
             for what, has, needed, unit in needs
             if has < needed
         ]
+        if not flavor.disk_gb and not request.boot_volume:
+            findings.append(
+                Finding(
+                    where=key,
+                    problem=f"{name} has no disk of its own",
+                    rule="Such machines boot from a volume",
+                    remedy="Set site.boot_volume, for example to {size_gb: 30}, or choose another flavor",
+                )
+            )
+    if request.boot_volume and request.boot_volume[1] < (image.min_disk or 0):
+        findings.append(
+            Finding(
+                where=request.boot_volume[0],
+                problem=f"it is {request.boot_volume[1]} GB, and {image.name} needs {image.min_disk} GB",
+                remedy="Make it larger",
+            )
+        )
     return findings
 
 
-def look_up(request: CloudRequest, connect: Callable[[str | None], Any] = _connect) -> CloudFacts:
-    """Resolve every name of the request; raises ``UserError`` with all that is missing or does not fit."""
-    connection = connect(request.cloud)
+def _mixed_credentials(request: CloudRequest) -> list[Finding]:
+    """OS_* variables win over an entry of clouds.yaml, in Pulumi's provider as in OpenStack's own clients."""
+    names = ("OS_AUTH_URL", "OS_USERNAME", "OS_PASSWORD", "OS_APPLICATION_CREDENTIAL_ID", "OS_TOKEN")
+    there = [name for name in names if os.environ.get(name)]
+    if request.cloud is None or not there:
+        return []
+    return [
+        Finding(
+            where="credentials",
+            problem=f"{', '.join(there)} stand in the environment beside site.cloud: {request.cloud}",
+            remedy="Unset them, or remove site.cloud: the two may mean different projects",
+        )
+    ]
+
+
+def _questions(connection: Any, request: CloudRequest) -> dict[str, Callable[[], Attempt[Any]]]:
+    """What is asked for each name of the request, in the order in which its findings are shown."""
+    find_image = _match_image if request.image_is_pattern else _find_image
+    questions: dict[str, Callable[[], Attempt[Any]]] = {
+        "image": lambda: find_image(connection, *request.image),
+        "flavors": lambda: _find_flavors(connection, request.flavors),
+        "security groups": lambda: _find_groups(connection, request.security_groups),
+        "volume types": lambda: _find_volume_types(connection, request.volume_types),
+    }
+    if external := request.external_network:
+        questions["external network"] = lambda: _find_external_network(connection, *external)
+    if network := request.network:
+        questions["network"] = lambda: _find_network(connection, *network, request.subnet)
+    if router := request.router:
+        questions["router"] = lambda: _find_router(connection, *router)
+    if address := request.address:
+        questions["address"] = lambda: _find_address(connection, *address)
+    if zone := request.zone:
+        questions["zone"] = lambda: _find_zone(connection.compute.availability_zones(), *zone)
+    if volume_zone := request.volume_zone:
+        questions["volume zone"] = lambda: _find_zone(
+            connection.block_storage.availability_zones(), *volume_zone
+        )
+    return questions
+
+
+def survey_cloud(request: CloudRequest, prefix: str = "", connect: Connect = connect_to) -> Survey:
+    """Resolve every name of the request, and list what the project has under names with that ``prefix``.
+
+    What is missing or does not fit is among the survey's findings. Raises ``UserError`` when the cloud
+    does not answer at all.
+    """
+    connection = connect(request.cloud, request.region)
     _authorize(connection, request.cloud)
     try:
-        with ThreadPoolExecutor(max_workers=4) as pool:
-            image_attempt = pool.submit(_find_image, connection, *request.image)
-            flavors_attempt = pool.submit(_find_flavors, connection, request.flavors)
-            external_attempt = pool.submit(_find_external_network, connection, *request.external_network)
-            network_attempt = (
-                pool.submit(_find_network, connection, *request.network) if request.network else None
-            )
-            image, findings = image_attempt.result()
-            flavors, more = flavors_attempt.result()
-            external_network_id, still_more = external_attempt.result()
-            network, rest = network_attempt.result() if network_attempt else (None, [])
+        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+            project_asked = pool.submit(read_project, connection, prefix)
+            credentials_asked = pool.submit(read_credentials, connection)
+            asked = {
+                what: pool.submit(question) for what, question in _questions(connection, request).items()
+            }
+            answers = {what: answer.result() for what, answer in asked.items()}
+            project, credentials = project_asked.result(), credentials_asked.result()
     except (sdk.SDKException, auth.ClientException) as error:
         remedy = "Wait and run it again; `openstack catalog list` shows where this machine must reach"
         problem = f"one of the cloud's services does not answer ({_reason(error)})"
         raise UserError([Finding(where="cloud", problem=problem, remedy=remedy)]) from None
-    findings = findings + more + still_more + rest
-    if image is not None and flavors is not None:
+    found = {what: value for what, (value, _) in answers.items()}
+    findings = [finding for _, more in answers.values() for finding in more]
+    image, flavors = found["image"], found["flavors"] or {}
+
+    if image is not None:
         findings += _image_fits(image, flavors, request)
-    if findings or image is None or flavors is None or external_network_id is None:
-        raise UserError(findings)
-    return CloudFacts(
-        project_name=os.environ.get("OS_PROJECT_NAME") or connection.current_project.name or "",
-        image_id=image.id,
-        flavors={name: flavors[name] for name in request.flavors.values()},
-        external_network_id=external_network_id,
-        network=network,
+    facts = CloudFacts(
+        project_name=credentials.project_name,
+        image_id=image.id if image else "",
+        image_name=(image.name or "") if image else "",
+        flavors=flavors,
+        external_network_id=found.get("external network"),
+        network=found.get("network"),
+        router_id=found.get("router"),
+        security_group_ids=found["security groups"] or (),
+    )
+    return Survey(
+        facts=facts,
+        findings=tuple(findings),
+        warnings=tuple(_mixed_credentials(request)),
+        passed=_what_is_there(request, facts, findings),
+        project=project,
+        credentials=credentials,
     )
 
 
-def open_connection(cloud: str | None) -> Any:
+def _what_is_there(request: CloudRequest, facts: CloudFacts, findings: Sequence[Finding]) -> tuple[str, ...]:
+    """One line for each name that the cloud has."""
+    wrong = {finding.where for finding in findings}
+    lines = []
+    if request.image[0] not in wrong:
+        lines.append(f"{request.image[0]}: {facts.image_name} ({facts.image_id})")
+    for key, name in request.flavors.items():
+        flavor = facts.flavors[name]
+        if key not in wrong:
+            size = f"{flavor.vcpus} CPUs, {flavor.memory_mb} MB, disk {flavor.disk_gb} GB"
+            lines.append(f"{key}: {name} ({size})")
+    pairs = (
+        request.external_network,
+        request.network,
+        request.subnet,
+        request.router,
+        request.address,
+        *request.security_groups,
+        *request.volume_types.items(),
+        request.zone,
+        request.volume_zone,
+    )
+    lines += [f"{pair[0]}: {pair[1]}" for pair in pairs if pair and pair[0] not in wrong]
+    return tuple(lines)
+
+
+def look_up(request: CloudRequest, connect: Connect = connect_to) -> CloudFacts:
+    """Resolve every name of the request; raises ``UserError`` with all that is missing or does not fit."""
+    survey = survey_cloud(request, connect=connect)
+    if survey.findings:
+        raise UserError(survey.findings)
+    return survey.facts
+
+
+def open_connection(cloud: str | None, region: str | None = None) -> Any:
     """Connect to the cloud and see that it lets us in. Raises ``UserError``."""
-    connection = _connect(cloud)
+    connection = connect_to(cloud, region)
     _authorize(connection, cloud)
     return connection

@@ -4,22 +4,86 @@
 set -euo pipefail
 [[ $# -eq 1 ]] || { echo "usage: bootstrap.sh SSH_USER" >&2; exit 2; }
 ssh_user=$1
+# The oldest Docker whose API has all that the deployment asks of it (1.41).
+oldest_docker=20.10
 
-missing=()
-command -v dockerd >/dev/null || missing+=(docker.io)
-command -v exportfs >/dev/null || [[ -x /usr/sbin/exportfs ]] || missing+=(nfs-kernel-server)
-command -v mount.nfs4 >/dev/null || [[ -x /sbin/mount.nfs4 ]] || missing+=(nfs-common)
-command -v mkfs.xfs >/dev/null || [[ -x /sbin/mkfs.xfs ]] || missing+=(xfsprogs)
-command -v curl >/dev/null || missing+=(curl)
-command -v iptables >/dev/null || [[ -x /usr/sbin/iptables ]] || missing+=(iptables)
-if ((${#missing[@]})); then
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get update -q
-  apt-get install -y -q --no-install-recommends "${missing[@]}"
+have() {
+  command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 || -x /sbin/$1 ]]
+}
+
+install_missing() {
+  local docker=$1 nfs_server=$2 nfs_client=$3 iptables=$4 missing=()
+  have dockerd || missing+=("$docker")
+  have exportfs || missing+=("$nfs_server")
+  have mount.nfs4 || missing+=("$nfs_client")
+  have mkfs.xfs || missing+=(xfsprogs)
+  have curl || missing+=(curl)
+  have iptables || missing+=("$iptables")
+  ((${#missing[@]})) || return 0
+  if have apt-get; then
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -q
+    apt-get install -y -q --no-install-recommends "${missing[@]}"
+  else
+    dnf install -y -q "${missing[@]}"
+  fi
+}
+
+# An unattended upgrade restarts the daemon, and with it every student's server.
+hold_docker() {
+  if have apt-mark; then
+    { dpkg-query --show --showformat='${Package} ${db:Status-Status}\n' \
+      docker.io docker-ce containerd containerd.io runc 2>/dev/null || true; } |
+      awk '$2 == "installed" {print $1}' | xargs --no-run-if-empty apt-mark hold >/dev/null
+  elif ! grep -q '^exclude=docker-ce' /etc/dnf/dnf.conf; then
+    echo 'exclude=docker-ce docker-ce-cli containerd.io' >>/etc/dnf/dnf.conf
+  fi
+}
+
+if have apt-get; then
+  install_missing docker.io nfs-kernel-server nfs-common iptables
+elif have dnf; then
+  if ! have dockerd && [[ ! -e /etc/yum.repos.d/docker-ce.repo ]]; then
+    # Rocky and its kin have no Docker of their own.
+    dnf install -y -q dnf-plugins-core
+    dnf config-manager --add-repo https://download.docker.com/linux/rhel/docker-ce.repo
+  fi
+  install_missing docker-ce nfs-utils nfs-utils iptables-nft
+else
+  echo "bootstrap: neither apt-get nor dnf is here. Use an image of Debian, Ubuntu or Rocky Linux" >&2
+  exit 1
+fi
+hold_docker
+
+version=$(dockerd --version | sed -n 's/^Docker version \([0-9]*\.[0-9]*\).*/\1/p')
+if [[ $(printf '%s\n' "$oldest_docker" "$version" | sort -V | head -n 1) != "$oldest_docker" ]]; then
+  echo "bootstrap: Docker $version is older than $oldest_docker. Use a newer image" >&2
+  exit 1
+fi
+
+# Keys that the image's own daemon.json has beside ours stay.
+if [[ -e /etc/swarmhub/docker.json ]]; then
+  python3 - <<'MERGE'
+import json, pathlib
+
+there, ours = pathlib.Path("/etc/docker/daemon.json"), pathlib.Path("/etc/swarmhub/docker.json")
+there.parent.mkdir(exist_ok=True)
+merged = (json.loads(there.read_text()) if there.exists() else {}) | json.loads(ours.read_text())
+there.write_text(json.dumps(merged, indent=2) + "\n")
+MERGE
 fi
 
 usermod -aG docker "$ssh_user"
 # The deployment opens many short ssh sessions at once; sshd's default drops connections from the tenth on.
-systemctl reload ssh
+# Where a socket starts sshd, it may not run yet, and reads its configuration when it does.
+for unit in ssh.service sshd.service; do
+  if systemctl cat "$unit" >/dev/null 2>&1; then
+    systemctl try-reload-or-restart "$unit"
+    break
+  fi
+done
 systemctl daemon-reload
+if [[ -e /etc/swarmhub/docker.json || -e /etc/systemd/system/docker.service.d/10-swarmhub-proxy.conf ]]; then
+  systemctl restart docker.service
+fi
 systemctl enable --now docker.service swarmhub-firewall.service

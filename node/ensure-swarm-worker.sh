@@ -16,4 +16,4 @@ state=$(docker info --format '{{.Swarm.LocalNodeState}} {{range .Swarm.RemoteMan
 printf '{"JoinToken":"%s","RemoteAddrs":["%s:2377"],"AdvertiseAddr":"%s","ListenAddr":"%s","DataPathAddr":"%s"}' \
   "$token" "$manager" "$address" "$address" "$address" |
   curl --silent --show-error --fail-with-body --max-time 120 --unix-socket /run/docker.sock \
-    --header 'Content-Type: application/json' --data-binary @- http://docker/v1.40/swarm/join
+    --header 'Content-Type: application/json' --data-binary @- http://docker/swarm/join

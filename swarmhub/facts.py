@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from swarmhub.errors import Finding
 from swarmhub.roster import Person
 
 
@@ -12,15 +14,27 @@ from swarmhub.roster import Person
 class CloudRequest:
     """Names to look up. Each comes with the config key it was given under, for the messages.
 
-    ``cloud`` is an entry of clouds.yaml, or None for the OS_* variables; ``flavors`` is config key to name;
-    ``network`` is None when the network is ours to make.
+    ``cloud`` is an entry of clouds.yaml, or None for the OS_* variables; ``flavors`` and ``volume_types``
+    are config key to name; ``network`` is None when the network is ours to make; ``address`` is a floating
+    IP that the project should have; ``image_is_pattern`` makes the image's name a regular expression.
+    ``boot_volume`` is the size in GB of the machines' disks when they are volumes.
     """
 
     cloud: str | None
     image: tuple[str, str]
     flavors: Mapping[str, str]
-    external_network: tuple[str, str]
+    external_network: tuple[str, str] | None
+    region: str | None = None
+    image_is_pattern: bool = False
     network: tuple[str, str] | None = None
+    subnet: tuple[str, str] | None = None
+    router: tuple[str, str] | None = None
+    address: tuple[str, str] | None = None
+    security_groups: tuple[tuple[str, str], ...] = ()
+    volume_types: Mapping[str, str] = field(default_factory=dict)
+    zone: tuple[str, str] | None = None
+    volume_zone: tuple[str, str] | None = None
+    boot_volume: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +65,64 @@ class CloudFacts:
     project_name: str
     image_id: str
     flavors: Mapping[str, Flavor]
-    external_network_id: str
+    external_network_id: str | None
+    image_name: str = ""
     network: ExistingNetwork | None = None
+    router_id: str | None = None
+    security_group_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """How much of a quota is in use; ``limit`` is None when there is none."""
+
+    limit: int | None
+    used: int
+
+    @property
+    def free(self) -> int | None:
+        return None if self.limit is None else self.limit - self.used
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectContents:
+    """What the project holds already under names that a stack's resources have, and its quotas.
+
+    ``rules`` is the number of rules by security group's name; ``addresses`` are descriptions of floating
+    IPs, which have no name; ``quotas`` lacks what the cloud did not answer for.
+    """
+
+    quotas: Mapping[str, Usage] = field(default_factory=dict)
+    servers: Mapping[str, Flavor] = field(default_factory=dict)
+    volumes_gb: Mapping[str, int] = field(default_factory=dict)
+    rules: Mapping[str, int] = field(default_factory=dict)
+    ports: frozenset[str] = frozenset()
+    networks: frozenset[str] = frozenset()
+    subnets: frozenset[str] = frozenset()
+    routers: frozenset[str] = frozenset()
+    addresses: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """Who asks; ``expires_at`` is when the credential itself ends, None when it does not or does not say."""
+
+    user_name: str
+    project_name: str
+    kind: str
+    expires_at: datetime.datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """All that the cloud answered. With ``findings``, ``facts`` has blanks for what is missing."""
+
+    facts: CloudFacts
+    findings: tuple[Finding, ...]
+    warnings: tuple[Finding, ...]
+    passed: tuple[str, ...]
+    project: ProjectContents
+    credentials: Credentials
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import ipaddress
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from swarmhub.facts import CloudFacts, CloudRequest, Endpoints, ExistingNetwork, LoginFacts
+from swarmhub.facts import CloudFacts, CloudRequest, Endpoints, ExistingNetwork, Flavor, LoginFacts
 from swarmhub.roster import Person
-from swarmhub.settings import ADDRESS_PLACEHOLDER, DIRECTORY_URLS, LoginKind, Settings, Tls
+from swarmhub.settings import (
+    ADDRESS_PLACEHOLDER,
+    DIRECTORY_URLS,
+    LoginKind,
+    PublicAddress,
+    Settings,
+    Tls,
+)
+from swarmhub.sizing import workers_for
 
 # VXLAN, the overlay's encapsulation, takes this much of every packet (RFC 7348 over IPv4).
 VXLAN_OVERHEAD_BYTES = 50
@@ -72,16 +81,29 @@ class Opening:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """The machines' network; ``existing`` is set when it is not ours to make."""
+    """The machines' network; ``existing`` is set when it is not ours to make.
+
+    ``router_id`` is an existing router to connect a made network to. ``public_address`` is a floating IP
+    that is there already; with ``direct`` there is none, for the machines' own addresses are public.
+    """
 
     name: str
-    external_network: str
-    external_network_id: str
+    external_network: str | None
+    external_network_id: str | None
+    router_id: str | None
+    public_address: str | None
+    direct: bool
+    mtu_bytes: int | None
     subnet_cidr: str
     dns_servers: tuple[str, ...]
     existing: ExistingNetwork | None
     members: tuple[Opening, ...]
     entrance: tuple[Opening, ...]
+
+    @property
+    def groups(self) -> dict[str, tuple[Opening, ...]]:
+        """What each security group opens, by its name in the project."""
+        return {members_name(self): self.members, entrance_name(self): self.entrance}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,11 +136,25 @@ class Certificate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Disk:
+    """A machine's disk that is a volume; ``volume_type`` None is the cloud's default."""
+
+    size_gb: int
+    volume_type: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """Everything that is decided before the first resource is made."""
 
     prefix: str
+    cloud: str | None
+    region: str | None
     image_id: str
+    disk: Disk | None
+    availability_zone: str | None
+    scheduler_hints: Mapping[str, str]
+    extra_security_group_ids: tuple[str, ...]
     ssh_user: str
     network: Network
     overlay: Overlay
@@ -126,6 +162,8 @@ class Plan:
     workers: tuple[Machine, ...]
     volume_name: str
     volume_size_gb: int
+    volume_type: str | None
+    volume_availability_zone: str | None
     domain: str
     name_server: str | None
     certificate: Certificate
@@ -133,6 +171,16 @@ class Plan:
     environments: tuple[Environment, ...]
     people: tuple[Person, ...] = ()
     endpoints: Endpoints | None = None
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """All of them, the manager first."""
+        return (self.manager, *self.workers)
+
+    @property
+    def volumes_gb(self) -> dict[str, int]:
+        """The sizes of the volumes that hold data, by their names in the project."""
+        return {self.volume_name: self.volume_size_gb}
 
     def domain_at(self, address: str) -> str:
         """The hub's host name once its public address is known."""
@@ -152,6 +200,34 @@ def resource_name(stack: str, what: str) -> str:
     end = f"-{what}" if what else ""
     room = NAME_MAX_CHARACTERS - len(f"swarmhub-{end}")
     return f"swarmhub-{stack[:room].rstrip('-')}{end}"
+
+
+def name_prefix(stack: str) -> str:
+    """What the names of all of a stack's resources begin with, however much of its name they keep."""
+    return resource_name(stack, "x" * (NAME_MAX_CHARACTERS // 2)).rstrip("x").rstrip("-")
+
+
+def subnet_name(network: Network) -> str:
+    return f"{network.name}-subnet"
+
+
+def router_name(network: Network) -> str:
+    return f"{network.name}-router"
+
+
+def members_name(network: Network) -> str:
+    """The security group of the machines among themselves."""
+    return f"{network.name}-members"
+
+
+def entrance_name(network: Network) -> str:
+    """The security group of what the manager answers to outside."""
+    return f"{network.name}-entrance"
+
+
+def address_description(network: Network) -> str:
+    """What is written on the floating IP, which has no name."""
+    return f"{network.name}-address"
 
 
 def _member_openings() -> tuple[Opening, ...]:
@@ -209,13 +285,52 @@ def configured_quotas_gb(settings: Settings) -> dict[str, float]:
 def cloud_request(settings: Settings) -> CloudRequest:
     """The names that only the cloud can say something of, each with its config key."""
     site, machines = settings.site, settings.machines
+
+    def asked(name: str) -> tuple[str, str] | None:
+        value = getattr(site, name)
+        return (f"site.{name}", value) if value else None
+
+    image = asked("image") or asked("image_pattern")
+    if image is None:
+        raise ValueError("settings without an image were accepted")
+    given_address = site.public_address not in tuple(PublicAddress)
+    volume_types = {
+        "site.volume_type": site.volume_type,
+        "site.boot_volume.type": site.boot_volume.type if site.boot_volume else None,
+    }
     return CloudRequest(
         cloud=site.cloud,
-        image=("site.image", site.image),
+        region=site.region,
+        image=image,
+        image_is_pattern=site.image is None,
         flavors={"machines.manager": machines.manager, "machines.worker.flavor": machines.worker.flavor},
-        external_network=("site.external_network", site.external_network),
-        network=("site.network", site.network) if site.network else None,
+        external_network=asked("external_network"),
+        network=asked("network"),
+        subnet=asked("subnet"),
+        router=asked("router"),
+        address=asked("public_address") if given_address else None,
+        security_groups=tuple(
+            (f"site.extra_security_groups[{place}]", name)
+            for place, name in enumerate(site.extra_security_groups)
+        ),
+        volume_types={key: name for key, name in volume_types.items() if name},
+        zone=asked("availability_zone"),
+        volume_zone=asked("volume_availability_zone"),
+        boot_volume=("site.boot_volume.size_gb", site.boot_volume.size_gb) if site.boot_volume else None,
     )
+
+
+def largest_memory_gb(settings: Settings) -> float:
+    """What a server may take at most: seats are counted by it, whatever people choose."""
+    return max(each.memory_gb for each in list_environments(settings))
+
+
+def count_workers(settings: Settings, flavor: Flavor) -> int:
+    """As many as the stack file says, or as its people need, or one."""
+    if settings.machines.worker.count is not None:
+        return settings.machines.worker.count
+    users = settings.workshop.users
+    return (users and workers_for(users, flavor.memory_mb, largest_memory_gb(settings))) or 1
 
 
 def list_environments(settings: Settings) -> tuple[Environment, ...]:
@@ -254,7 +369,7 @@ def roster_of(settings: Settings, listed: tuple[Person, ...]) -> tuple[Person, .
 def make_plan(settings: Settings, facts: CloudFacts, stack: str, login: LoginFacts = NO_LOGIN_FACTS) -> Plan:
     """Expand a stack's settings into the whole deployment, with the ids that the cloud gave for its names."""
     site, machines = settings.site, settings.machines
-    worker_flavor_id = facts.flavors[machines.worker.flavor].id
+    worker_flavor = facts.flavors[machines.worker.flavor]
     manager = Machine(
         name="manager",
         server_name=resource_name(stack, "manager"),
@@ -266,15 +381,19 @@ def make_plan(settings: Settings, facts: CloudFacts, stack: str, login: LoginFac
             name=f"worker-{number}",
             server_name=resource_name(stack, f"worker-{number}"),
             role=Role.WORKER,
-            flavor_id=worker_flavor_id,
+            flavor_id=worker_flavor.id,
         )
-        for number in range(1, machines.worker.count + 1)
+        for number in range(1, count_workers(settings, worker_flavor) + 1)
     )
     existing = facts.network
     network = Network(
         name=resource_name(stack, "network"),
         external_network=site.external_network,
         external_network_id=facts.external_network_id,
+        router_id=facts.router_id,
+        public_address=site.public_address if site.public_address not in tuple(PublicAddress) else None,
+        direct=site.public_address == PublicAddress.DIRECT,
+        mtu_bytes=site.mtu_bytes,
         subnet_cidr=existing.subnet_cidr if existing else str(site.subnet_cidr),
         dns_servers=site.dns_servers,
         existing=existing,
@@ -283,7 +402,15 @@ def make_plan(settings: Settings, facts: CloudFacts, stack: str, login: LoginFac
     )
     return Plan(
         prefix=resource_name(stack, ""),
+        cloud=site.cloud,
+        region=site.region,
         image_id=facts.image_id,
+        disk=Disk(size_gb=site.boot_volume.size_gb, volume_type=site.boot_volume.type or site.volume_type)
+        if site.boot_volume
+        else None,
+        availability_zone=site.availability_zone,
+        scheduler_hints=site.scheduler_hints,
+        extra_security_group_ids=facts.security_group_ids,
         ssh_user=site.ssh_user,
         network=network,
         overlay=Overlay(name="hub", cidr=str(site.overlay_cidr)),
@@ -291,6 +418,8 @@ def make_plan(settings: Settings, facts: CloudFacts, stack: str, login: LoginFac
         workers=workers,
         volume_name=resource_name(stack, "data"),
         volume_size_gb=settings.storage.size_gb,
+        volume_type=site.volume_type,
+        volume_availability_zone=site.volume_availability_zone,
         domain=settings.hub.domain,
         name_server=site.name_server,
         certificate=_certificate(settings.tls),

@@ -17,9 +17,10 @@ from swarmhub.settings.keys import ADDRESS_PLACEHOLDER, ChangeEffect, Key, keys_
 from swarmhub.settings.login import Login, LoginKind, callback_url
 from swarmhub.settings.machines import MAX_WORKERS, Machines, Workers
 from swarmhub.settings.reading import Settings, read_settings
-from swarmhub.settings.site import Site
+from swarmhub.settings.site import BootVolume, Price, PublicAddress, Site
 from swarmhub.settings.storage import QuotaOverrides, Storage
 from swarmhub.settings.tls import DIRECTORY_URLS, Issuer, Tls
+from swarmhub.settings.workshop import Workshop
 
 __all__ = [
     "ADDRESS_PLACEHOLDER",
@@ -27,6 +28,7 @@ __all__ = [
     "DIRECTORY_URLS",
     "MAX_WORKERS",
     "USER_PASSWORD_MIN_CHARACTERS",
+    "BootVolume",
     "ChangeEffect",
     "Environment",
     "Hub",
@@ -37,12 +39,15 @@ __all__ = [
     "Login",
     "LoginKind",
     "Machines",
+    "Price",
+    "PublicAddress",
     "QuotaOverrides",
     "Settings",
     "Site",
     "Storage",
     "Tls",
     "Workers",
+    "Workshop",
     "callback_url",
     "keys_of",
     "read_settings",

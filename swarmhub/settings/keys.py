@@ -6,15 +6,18 @@ import dataclasses
 import difflib
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 ADDRESS_PLACEHOLDER = "{address}"
 # A certificate's common name holds at most 64 characters (RFC 5280, ub-common-name).
 DOMAIN_MAX_CHARACTERS = 63
 LONGEST_ADDRESS = "255-255-255-255"
+# A message stays one readable line, whatever was pasted into the stack file.
+SHOWN_CHARACTERS = 80
 
 
 class ChangeEffect(StrEnum):
@@ -23,6 +26,8 @@ class ChangeEffect(StrEnum):
     NOTHING = "nothing is restarted"
     RESTART = "the hub restarts; students' servers go on"
     IN_PLACE = "changed in place"
+    NEXT_MACHINE = "only machines made later have it; a running one keeps what it has"
+    NEXT_VOLUME = "only a volume made later has it; the data volume stays as it is"
     MACHINE = "the machines are replaced; the data volume stays"
     DATA = "the data volume is replaced; its data is lost"
 
@@ -33,6 +38,38 @@ class Refused(ValueError):
     def __init__(self, problem: str, rule: str, remedy: str = "") -> None:
         super().__init__(problem)
         self.problem, self.rule, self.remedy = problem, rule, remedy
+
+    def each(self) -> Iterator[tuple[str, Refused]]:
+        """Every refusal in it, with the place inside the value (``[2]``, or nothing)."""
+        yield "", self
+
+
+class SeveralRefused(Refused):
+    """Entries of one value that break the rule, by their place in it."""
+
+    def __init__(self, refusals: Sequence[tuple[str, Refused]]) -> None:
+        first = refusals[0][1]
+        super().__init__(first.problem, first.rule, first.remedy)
+        self.refusals = tuple(refusals)
+
+    def each(self) -> Iterator[tuple[str, Refused]]:
+        for place, refusal in self.refusals:
+            for inner, one in refusal.each():
+                yield f"{place}{inner}", one
+
+
+def shown(value: Any) -> str:
+    """A value as a message quotes it: printable, on one line, its middle left out when it is long."""
+    try:
+        quoted = repr(value)
+    except (ValueError, RecursionError):
+        # Python writes no number of more than 4,300 digits.
+        return f"{type(value).__name__} too large to show"
+    quoted = quoted.encode("ascii", "backslashreplace").decode() if not quoted.isprintable() else quoted
+    if len(quoted) <= SHOWN_CHARACTERS:
+        return quoted
+    half = SHOWN_CHARACTERS // 2
+    return f"{quoted[:half]} ... {quoted[-half:]}"
 
 
 Reader = Callable[[Any], Any]
@@ -67,7 +104,14 @@ def key(
 ) -> Any:
     """Declare a dataclass field that is read from the stack configuration."""
     declared = Key(read=read, about=about, change=change, section=section, many=many, shorthand=shorthand)
+    if isinstance(default, Mapping):
+        return field(default_factory=lambda: default, repr=not secret, metadata={"key": declared})
     return field(default=default, repr=not secret, metadata={"key": declared})
+
+
+def is_needed(declared: dataclasses.Field[Any]) -> bool:
+    """Whether a key has no default."""
+    return declared.default is dataclasses.MISSING and declared.default_factory is dataclasses.MISSING
 
 
 def keys_of(section: type) -> dict[str, Key]:
@@ -78,7 +122,7 @@ def keys_of(section: type) -> dict[str, Key]:
 def text(rule: str, pattern: str = r"\S(.*\S)?") -> Reader:
     def read(value: Any) -> str:
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            raise Refused(f"{value!r} is not accepted", rule)
+            raise Refused(f"{shown(value)} is not accepted", rule)
         return value
 
     return read
@@ -87,7 +131,9 @@ def text(rule: str, pattern: str = r"\S(.*\S)?") -> Reader:
 def whole_number(minimum: int, maximum: int) -> Reader:
     def read(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
-            raise Refused(f"{value!r} is not accepted", f"It is a whole number from {minimum} to {maximum}")
+            raise Refused(
+                f"{shown(value)} is not accepted", f"It is a whole number from {minimum} to {maximum}"
+            )
         return value
 
     return read
@@ -96,7 +142,9 @@ def whole_number(minimum: int, maximum: int) -> Reader:
 def number(minimum: float, maximum: float) -> Reader:
     def read(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value <= maximum:
-            raise Refused(f"{value!r} is not accepted", f"It is a number from {minimum:g} to {maximum:g}")
+            raise Refused(
+                f"{shown(value)} is not accepted", f"It is a number from {minimum:g} to {maximum:g}"
+            )
         return float(value)
 
     return read
@@ -104,13 +152,13 @@ def number(minimum: float, maximum: float) -> Reader:
 
 def flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise Refused(f"{value!r} is not accepted", "It is true or false")
+        raise Refused(f"{shown(value)} is not accepted", "It is true or false")
     return value
 
 
 def https_url(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"https://[^\s/?#@]+(/[^\s?#]*)?", value):
-        raise Refused(f"{value!r} is not accepted", "It is a URL that begins with https://")
+        raise Refused(f"{shown(value)} is not accepted", "It is a URL that begins with https://")
     return value.rstrip("/")
 
 
@@ -134,9 +182,10 @@ def one_of(choices: type[StrEnum]) -> Reader:
         try:
             return choices(value)
         except ValueError:
-            valid = ", ".join(choices)
             raise Refused(
-                f"{value!r} is not one of the choices", f"Choices: {valid}", nearest(str(value), choices)
+                f"{shown(value)} is not one of the choices",
+                f"Choices: {', '.join(choices)}",
+                _close(value, choices) or "Choose one of them",
             ) from None
 
     return read
@@ -145,10 +194,43 @@ def one_of(choices: type[StrEnum]) -> Reader:
 def list_of(read_item: Reader, *, at_least: int = 0) -> Reader:
     def read(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list):
-            raise Refused(f"{value!r} is not a list", "It is a YAML list", "Write it as [first, second]")
+            raise Refused(f"{shown(value)} is not a list", "It is a YAML list", "Write it as [first, second]")
         if len(value) < at_least:
             raise Refused("the list is empty", f"It has at least {at_least} entry")
-        return tuple(read_item(item) for item in value)
+        entries, refusals = [], []
+        for place, item in enumerate(value):
+            try:
+                entries.append(read_item(item))
+            except Refused as refused:
+                refusals.append((f"[{place}]", refused))
+        if refusals:
+            raise SeveralRefused(refusals)
+        return tuple(entries)
+
+    return read
+
+
+NO_ENTRIES: Mapping[str, Any] = MappingProxyType({})
+
+
+def mapping_of(read_value: Reader) -> Reader:
+    """Names, which a person chooses, to values that ``read_value`` accepts."""
+
+    def read(value: Any) -> Mapping[str, Any]:
+        if not isinstance(value, Mapping):
+            raise Refused(
+                f"{shown(value)} is not a mapping", "It is a YAML mapping", "Write it as {name: value}"
+            )
+        entries: dict[str, Any] = {}
+        refusals = []
+        for name, each in value.items():
+            try:
+                entries[NAME(name)] = read_value(each)
+            except Refused as refused:
+                refusals.append((f"[{shown(name)}]", refused))
+        if refusals:
+            raise SeveralRefused(refusals)
+        return MappingProxyType(entries)
 
     return read
 
@@ -158,10 +240,23 @@ def pairs_of(read_name: Reader, read_value: Reader) -> Reader:
 
     def read(value: Any) -> tuple[tuple[Any, Any], ...]:
         if not isinstance(value, Mapping):
-            raise Refused(f"{value!r} is not a mapping", "It is a YAML mapping", "Write it as {name: value}")
+            raise Refused(
+                f"{shown(value)} is not a mapping", "It is a YAML mapping", "Write it as {name: value}"
+            )
         return tuple((read_name(name), read_value(entry)) for name, entry in value.items())
 
     return read
+
+
+def pattern(value: Any) -> str:
+    rule = "It is a regular expression such as Featured-Ubuntu24.*"
+    if not isinstance(value, str) or not value:
+        raise Refused(f"{shown(value)} is not accepted", rule)
+    try:
+        re.compile(value)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise Refused(f"{shown(value)} is no regular expression ({error})", rule) from None
+    return value
 
 
 def spelled(value: Any) -> str:
@@ -169,6 +264,11 @@ def spelled(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("not a text")
     return value
+
+
+def _network_mistake(error: ValueError) -> str:
+    """What ipaddress says beyond quoting the value, which it does at any length."""
+    return " (it has host bits set)" if str(error).endswith("has host bits set") else ""
 
 
 def ipv4_network(minimum_prefix: int, maximum_prefix: int) -> Reader:
@@ -179,10 +279,12 @@ def ipv4_network(minimum_prefix: int, maximum_prefix: int) -> Reader:
             found = ipaddress.IPv4Network(spelled(value))
         except ValueError as error:
             raise Refused(
-                f"{value!r} is not an IPv4 network ({error})", rule, "Write it as 10.20.0.0/24"
+                f"{shown(value)} is not an IPv4 network{_network_mistake(error)}",
+                rule,
+                "Write it as 10.20.0.0/24",
             ) from None
         if not minimum_prefix <= found.prefixlen <= maximum_prefix:
-            raise Refused(f"{value} has the prefix /{found.prefixlen}", rule)
+            raise Refused(f"{shown(value)} has the prefix /{found.prefixlen}", rule)
         return found
 
     return read
@@ -192,7 +294,9 @@ def address(value: Any) -> str:
     try:
         return str(ipaddress.IPv4Address(spelled(value)))
     except ValueError:
-        raise Refused(f"{value!r} is not an IPv4 address", "It is an address such as 192.0.2.53") from None
+        raise Refused(
+            f"{shown(value)} is not an IPv4 address", "It is an address such as 192.0.2.53"
+        ) from None
 
 
 def host_name(value: Any) -> str:
@@ -202,15 +306,15 @@ def host_name(value: Any) -> str:
     )
     if not isinstance(value, str):
         raise Refused(
-            f"{value!r} is not a host name", rule, "Give the name students will open, without https://"
+            f"{shown(value)} is not a host name", rule, "Give the name students will open, without https://"
         )
     example = value.replace(ADDRESS_PLACEHOLDER, LONGEST_ADDRESS)
     if len(example) > DOMAIN_MAX_CHARACTERS:
-        raise Refused(f"{value!r} can be {len(example)} characters long", rule, "Choose a shorter name")
+        raise Refused(f"{shown(value)} can be {len(example)} characters long", rule, "Choose a shorter name")
     label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
     if not re.fullmatch(rf"{label}(\.{label})+", example):
         raise Refused(
-            f"{value!r} is not a host name", rule, "Give the name students will open, without https://"
+            f"{shown(value)} is not a host name", rule, "Give the name students will open, without https://"
         )
     return value
 
@@ -234,8 +338,14 @@ IMAGE = text(
 FILE = text("It is the path of a file, relative to the project's directory or absolute")
 
 
-def nearest(word: str, candidates: Any) -> str:
+def _close(word: object, candidates: Iterable[str]) -> str:
+    if not isinstance(word, str):
+        return ""
+    close = difflib.get_close_matches(word[:SHOWN_CHARACTERS], sorted(map(str, candidates)), n=1)
+    return f"Did you mean {close[0]}?" if close else ""
+
+
+def nearest(word: object, candidates: Iterable[str]) -> str:
     """A sentence that names the closest valid word, or all of them when none is close."""
-    words = sorted(str(candidate) for candidate in candidates)
-    close = difflib.get_close_matches(word, words, n=1)
-    return f"Did you mean {close[0]}?" if close else f"Valid here: {', '.join(words)}"
+    there = [str(candidate) for candidate in candidates]
+    return _close(word, there) or f"Valid here: {', '.join(sorted(there))}"

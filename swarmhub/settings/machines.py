@@ -15,8 +15,11 @@ class Workers:
     """The machines that run the students' servers."""
 
     flavor: str = key(NAME, "Flavor of each worker", change=ChangeEffect.IN_PLACE)
-    count: int = key(
-        whole_number(1, MAX_WORKERS), "Number of workers", change=ChangeEffect.IN_PLACE, default=1
+    count: int | None = key(
+        whole_number(1, MAX_WORKERS),
+        "Number of workers; without it as many as workshop.users need, or one",
+        change=ChangeEffect.IN_PLACE,
+        default=None,
     )
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from swarmhub.errors import Finding, UserError
 from swarmhub.settings.environments import check_environments
 from swarmhub.settings.hub import Hub, Limits
-from swarmhub.settings.keys import ChangeEffect, Key, Refused, key, keys_of, nearest, nested
+from swarmhub.settings.keys import ChangeEffect, Key, Refused, is_needed, key, keys_of, nearest, nested, shown
 from swarmhub.settings.login import CLIENT_SECRET_KEY, SET_CLIENT_SECRET, check_login
 from swarmhub.settings.machines import Machines
 from swarmhub.settings.site import Site
 from swarmhub.settings.storage import Storage
 from swarmhub.settings.tls import Issuer, Tls
+from swarmhub.settings.workshop import Workshop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,21 @@ class Settings:
         section=Limits,
     )
     tls: Tls = key(nested, Tls.__doc__ or "", change=ChangeEffect.IN_PLACE, section=Tls)
+    workshop: Workshop = key(
+        nested,
+        Workshop.__doc__ or "",
+        change=ChangeEffect.NOTHING,
+        default=Workshop(),
+        section=Workshop,
+    )
+
+
+@runtime_checkable
+class Consistent(Protocol):
+    """A section that has rules about several of its keys."""
+
+    def contradictions(self) -> list[Finding]:
+        """What in it contradicts itself."""
 
 
 SectionType = TypeVar("SectionType")
@@ -47,7 +64,7 @@ def _read_section(
         findings.append(
             Finding(
                 where=path,
-                problem=f"{raw!r} is not a mapping",
+                problem=f"{shown(raw)} is not a mapping",
                 rule=f"It has the keys {', '.join(known)}",
                 remedy="Write it as {key: value, ...}",
             )
@@ -57,20 +74,18 @@ def _read_section(
     for name in raw:
         if name not in known:
             findings.append(
-                Finding(
-                    where=_join(path, name), problem="this key is unknown", remedy=nearest(str(name), known)
-                )
+                Finding(where=_join(path, name), problem="this key is unknown", remedy=nearest(name, known))
             )
     values: dict[str, Any] = {}
     for each in dataclasses.fields(cast(Any, section)):
         spec, where = known[each.name], _join(path, each.name)
         if each.name not in raw or raw[each.name] is None:
-            if each.default is dataclasses.MISSING:
+            if is_needed(each):
                 findings.append(
                     Finding(
                         where=where,
-                        problem="this key is missing",
-                        remedy=f"Set it: {spec.about[0].lower()}{spec.about[1:]}",
+                        problem="this section is missing" if spec.section else "this key is missing",
+                        remedy=_how_to_set(spec),
                     )
                 )
             continue
@@ -80,9 +95,32 @@ def _read_section(
         try:
             values[each.name] = spec.read(raw[each.name])
         except Refused as refused:
-            remedy = refused.remedy or f"Set {where} to such a value"
-            findings.append(Finding(where=where, problem=refused.problem, rule=refused.rule, remedy=remedy))
-    return section(**values) if len(findings) == before else None
+            findings += [
+                Finding(
+                    where=f"{where}{place}",
+                    problem=one.problem,
+                    rule=one.rule,
+                    remedy=one.remedy or f"Set {where}{place} to such a value",
+                )
+                for place, one in refused.each()
+            ]
+    if len(findings) > before:
+        return None
+    found = section(**values)
+    if isinstance(found, Consistent):
+        findings += found.contradictions()
+    return found
+
+
+def needed_keys(section: type) -> list[str]:
+    """The keys of a section that have no default."""
+    return [each.name for each in dataclasses.fields(section) if is_needed(each)]
+
+
+def _how_to_set(spec: Key) -> str:
+    if spec.section is None:
+        return f"Set it: {spec.about[0].lower()}{spec.about[1:]}"
+    return f"Write it with its keys {', '.join(needed_keys(spec.section))}"
 
 
 def _read_nested(spec: Key, raw: Any, where: str, findings: list[Finding]) -> Any:
@@ -95,7 +133,7 @@ def _read_nested(spec: Key, raw: Any, where: str, findings: list[Finding]) -> An
         findings.append(
             Finding(
                 where=where,
-                problem=f"{raw!r} is not a list of mappings",
+                problem=f"{shown(raw)} is not a list of mappings",
                 rule=f"Each entry has the keys {', '.join(keys_of(section))}",
                 remedy="Write an entry as - {key: value, ...}",
             )
@@ -107,12 +145,13 @@ def _read_nested(spec: Key, raw: Any, where: str, findings: list[Finding]) -> An
 
 
 def _join(path: str, name: object) -> str:
-    return f"{path}.{name}" if path else str(name)
+    word = name if isinstance(name, str) and re.fullmatch(r"[\w-]{1,60}", name) else shown(name)
+    return f"{path}.{word}" if path else word
 
 
 def _cross_check(settings: Settings) -> list[Finding]:
-    findings = []
     site, tls = settings.site, settings.tls
+    findings = []
     if site.subnet_cidr.overlaps(site.overlay_cidr):
         findings.append(
             Finding(

@@ -14,6 +14,7 @@ from swarmhub.settings.keys import (
     key,
     nested,
     pairs_of,
+    shown,
     whole_number,
 )
 
@@ -28,7 +29,7 @@ def quota_gb(value: Any) -> float:
     numeric = isinstance(value, int | float) and not isinstance(value, bool)
     if not numeric or not (value == 0 or SMALLEST_QUOTA_GB <= value <= LARGEST_QUOTA_GB):
         raise Refused(
-            f"{value!r} is not accepted",
+            f"{shown(value)} is not accepted",
             f"It is a number of GB from {SMALLEST_QUOTA_GB:g} to {LARGEST_QUOTA_GB}, or 0 for no quota",
         )
     return float(value)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -36,21 +38,26 @@ def dev_config(**changes: Any) -> dict[str, Any]:
     return config
 
 
-def facts(network: ExistingNetwork | None = None) -> CloudFacts:
-    return CloudFacts(
-        project_name="demo",
-        image_id="image-id",
-        flavors={FLAVOR.name: FLAVOR},
-        external_network_id="public-id",
-        network=network,
+def facts(network: ExistingNetwork | None = None, **known: Any) -> CloudFacts:
+    return replace(
+        CloudFacts(
+            project_name="demo",
+            image_id="image-id",
+            flavors={FLAVOR.name: FLAVOR},
+            external_network_id="public-id",
+            network=network,
+        ),
+        **known,
     )
 
 
 def dev_plan(
     stack: str = "dev",
     network: ExistingNetwork | None = None,
+    known: Mapping[str, Any] | None = None,
     login_facts: LoginFacts | None = None,
     **changes: Any,
 ) -> Plan:
+    """The plan of the dev stack with changes; ``known`` replaces what the cloud says."""
     settings = read_settings(dev_config(**changes))
-    return make_plan(settings, facts(network), stack, login_facts or LoginFacts())
+    return make_plan(settings, facts(network, **known or {}), stack, login_facts or LoginFacts())

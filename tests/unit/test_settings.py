@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import ipaddress
 from typing import Any
 
@@ -144,7 +145,7 @@ MESSAGES: list[tuple[dict[str, Any], str]] = [
     (
         {"site__subnet_cidr": "10.20.0.7/24"},
         (
-            "site.subnet_cidr: '10.20.0.7/24' is not an IPv4 network (10.20.0.7/24 has host bits set). "
+            "site.subnet_cidr: '10.20.0.7/24' is not an IPv4 network (it has host bits set). "
             "It is an IPv4 network with a prefix from /16 to /28. Write it as 10.20.0.0/24."
         ),
     ),
@@ -196,6 +197,11 @@ def test_every_key_says_what_it_is() -> None:
     keys = all_keys(Settings)
     assert len(keys) > 25
     assert [name for name, key in keys if len(key.about) < 10] == []
+
+
+@pytest.mark.parametrize("written", ["2027-03-05", "2027-03-05 00:00:00 +0000 UTC", "2027-03-05T00:00:00Z"])
+def test_a_date_is_read_as_pulumi_hands_it_over(written: str) -> None:
+    assert read_settings(dev_config(workshop__ends=written)).workshop.ends == datetime.date(2027, 3, 5)
 
 
 def test_sections_are_frozen() -> None:

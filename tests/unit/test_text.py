@@ -40,6 +40,24 @@ def test_cloud_config_fits_what_clouds_accept() -> None:
     assert len(rendered.encode()) * 4 / 3 < 65_535
 
 
+def test_cloud_config_behind_a_proxy_and_a_mirror() -> None:
+    plan = dev_plan(
+        site__http_proxy="http://proxy.example.org:3128", site__registry_mirror="https://mirror.example.org"
+    )
+    rendered = text.cloud_config(plan, plan.manager, "10.20.0.0/24", PRIVATE_KEY, PUBLIC_KEY)
+    written = {file["path"]: file["content"] for file in yaml.safe_load(rendered)["write_files"]}
+    assert json.loads(written["/etc/swarmhub/docker.json"]) == {
+        "registry-mirrors": ["https://mirror.example.org"]
+    }
+    assert (
+        'Acquire::https::Proxy "http://proxy.example.org:3128";'
+        in written["/etc/apt/apt.conf.d/90swarmhub-proxy"]
+    )
+    docker = written["/etc/systemd/system/docker.service.d/10-swarmhub-proxy.conf"]
+    assert '"HTTPS_PROXY=http://proxy.example.org:3128"' in docker
+    assert '"NO_PROXY=localhost,127.0.0.1,169.254.169.254,10.20.0.0/24,10.80.0.0/20"' in docker
+
+
 def test_hub_config(golden: Golden) -> None:
     rendered = text.hub_config(dev_plan(), "hub.example.org", "10.20.0.11")
     golden("hub.yaml", rendered)

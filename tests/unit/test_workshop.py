@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -11,12 +13,13 @@ import pytest
 
 from components.remote_host import OperatorKey
 from components.workshop import Workshop
-from swarmhub.facts import LoginFacts
+from swarmhub.facts import LoginFacts, ProjectContents
 from swarmhub.plan import PROBE_USER
+from swarmhub.preflight import still_to_make
 from swarmhub.roster import Person, password_of
 from swarmhub.text import PROJECT_DIRECTORY
 from tests.support.recording import COMPONENT_PREFIX, UNKNOWN, Graph, Recording, Resource
-from tests.support.stacks import EXISTING_NETWORK, dev_plan
+from tests.support.stacks import EXISTING_NETWORK, FLAVOR, dev_plan
 
 KEY = OperatorKey(public="ssh-ed25519 AAAA operator", private="private key", private_file="/keys/id_ed25519")
 HOST_KEY = "ssh-ed25519 HOSTKEY swarmhub\n-----BEGIN OPENSSH PRIVATE KEY-----\nhost private\n"
@@ -54,9 +57,13 @@ def remote_command(name: str, _inputs: Any) -> dict[str, Any]:
 
 
 def workshop(
-    preview: bool = False, network: Any = None, login_facts: LoginFacts | None = None, **changes: Any
+    preview: bool = False,
+    network: Any = None,
+    known: Any = None,
+    login_facts: LoginFacts | None = None,
+    **changes: Any,
 ) -> Graph:
-    plan = dev_plan(network=network, login_facts=login_facts, **changes)
+    plan = dev_plan(network=network, known=known, login_facts=login_facts, **changes)
 
     def program() -> None:
         made = Workshop("workshop", plan, KEY)
@@ -375,6 +382,154 @@ def test_a_third_worker_leaves_the_others_alone() -> None:
     assert added
     assert all("worker-3" in name for name in added)
     assert changed_inputs(before, after) == {"probe-run"}
+
+
+DIRECT: dict[str, Any] = {
+    "network": EXISTING_NETWORK,
+    "site__network": "campus",
+    "site__public_address": "direct",
+}
+
+
+def test_machines_on_a_public_network_have_no_floating_ip() -> None:
+    graph = workshop(**DIRECT)
+    assert graph.by_type("FloatingIp") == graph.by_type("FloatingIpAssociate") == ()
+    manager = graph.named("manager-port")
+    assert "network-entrance-id" in manager.inputs["securityGroupIds"]
+    ready = graph.named("manager-ready").inputs["connection"]
+    assert ready["host"] == graph.named("worker-1-ready").inputs["connection"]["proxy"]["host"]
+    assert ready["host"].startswith("10.20.0.")
+
+
+def test_a_given_floating_ip_is_associated_and_not_made() -> None:
+    graph = workshop(site__public_address="192.0.2.53")
+    assert graph.by_type("FloatingIp") == ()
+    assert graph.named("manager-address").inputs["floatingIp"] == "192.0.2.53"
+    assert graph.named("manager-ready").inputs["connection"]["host"] == "192.0.2.53"
+
+
+def test_a_given_router_is_connected_and_none_is_made() -> None:
+    graph = workshop(known={"router_id": "router-of-the-project"}, site__router="auto_allocated_router")
+    assert graph.by_type("Router") == ()
+    assert graph.named("network-router-interface").inputs["routerId"] == "router-of-the-project"
+    assert graph.awaits(graph.named("manager-server"), graph.named("network-router-interface"))
+
+
+def test_machines_boot_from_volumes_that_end_with_them() -> None:
+    graph = workshop(site__boot_volume={"size_gb": 30}, site__volume_type="fast")
+    for server in graph.by_type("openstack:compute/instance:Instance"):
+        assert server.inputs.get("imageId") is None
+        assert server.inputs["blockDevices"] == [
+            {
+                "sourceType": "image",
+                "uuid": "image-id",
+                "destinationType": "volume",
+                "bootIndex": 0,
+                "volumeSize": 30,
+                "volumeType": "fast",
+                "deleteOnTermination": True,
+            }
+        ]
+        assert "blockDevices" in server.ignore_changes
+
+
+def test_zones_types_hints_and_groups_reach_the_resources() -> None:
+    graph = workshop(
+        known={"security_group_ids": ("monitoring-id",)},
+        site__availability_zone="melbourne-qh2",
+        site__volume_availability_zone="melbourne-qh2-v",
+        site__volume_type="fast",
+        site__scheduler_hints={"reservation": "lease-1"},
+        site__extra_security_groups=["monitoring"],
+        site__mtu_bytes=1400,
+    )
+    for server in graph.by_type("openstack:compute/instance:Instance"):
+        assert server.inputs["availabilityZone"] == "melbourne-qh2"
+        assert server.inputs["schedulerHints"] == [{"additionalProperties": {"reservation": "lease-1"}}]
+    for port in graph.by_type("Port"):
+        assert "monitoring-id" in port.inputs["securityGroupIds"]
+    volume = graph.named("data-volume")
+    assert (volume.inputs["volumeType"], volume.inputs["availabilityZone"]) == ("fast", "melbourne-qh2-v")
+    assert {"volumeType", "availabilityZone"} <= set(volume.ignore_changes)
+    assert graph.named("network-network").inputs["mtu"] == 1400
+
+
+def test_everything_of_openstack_is_made_by_the_entry_of_clouds_yaml(graph: Graph) -> None:
+    provider = graph.named("cloud")
+    assert provider.inputs["cloud"] == "rehearsal"
+    made = [each for each in graph if each.type.startswith("openstack:")]
+    assert len(made) > 15
+    assert [each.name for each in made if each.provider.rpartition("::")[0] != provider.urn] == []
+
+
+def test_preflight_counts_what_the_graph_makes() -> None:
+    for changes in (
+        {"machines__worker__count": 3},
+        {"network": EXISTING_NETWORK, "site__network": "campus"},
+        DIRECT,
+        {"site__public_address": "192.0.2.53", "site__boot_volume": {"size_gb": 30}},
+    ):
+        needs = still_to_make(dev_plan(**changes), {"s1.large": FLAVOR}, ProjectContents())
+        graph = workshop(**changes)
+        groups = len(graph.by_type("SecGroup"))
+        own_network = len(graph.by_type("openstack:networking/network:Network"))
+        assert needs["instances"] == len(graph.by_type("openstack:compute/instance:Instance"))
+        assert needs["cores"] == needs["instances"] * FLAVOR.vcpus
+        assert needs["floating_ips"] == len(graph.by_type("FloatingIp"))
+        assert needs["security_groups"] == groups
+        assert needs["security_group_rules"] == len(graph.by_type("SecGroupRule")) + 2 * groups
+        assert needs["networks"] == own_network
+        assert needs["routers"] == len(graph.by_type("Router"))
+        assert needs["ports"] == len(graph.by_type("Port")) + 2 * own_network
+        disks = sum(
+            bool(each.inputs.get("blockDevices"))
+            for each in graph.by_type("openstack:compute/instance:Instance")
+        )
+        assert needs["volumes"] == len(graph.by_type("openstack:blockstorage/volume:Volume")) + disks
+
+
+def test_a_worker_that_leaves_is_drained_by_the_manager_before_it_is_deleted() -> None:
+    graph = workshop(machines__worker__count=2)
+    member, server = graph.named("swarm-worker-2-member"), graph.named("worker-2-server")
+    assert member.deleted_with == graph.named("manager-server").urn
+    assert graph.awaits(member, server)
+    assert graph.awaits(member, graph.named("swarm-worker-2"))
+    assert member.inputs["connection"]["host"] == graph.named("manager-ready").inputs["connection"]["host"]
+    removal = json.loads(member.inputs["stdin"])["removal"]
+    assert removal["name"] == "remove-swarm-member.sh"
+    assert removal["arguments"] == ["worker-2"]
+    assert "step['removal']" in shlex.split(member.inputs["delete"])[-1]
+    # Another server under the same name is another node of the swarm.
+    assert member.inputs["triggers"] == ["worker-2-server-id"]
+    assert member.delete_before_replace
+
+
+def test_only_members_run_anything_when_they_are_removed(graph: Graph) -> None:
+    commands = [each for each in graph if each.type in ("command:remote:Command", "command:local:Command")]
+    assert {each.name for each in commands if each.inputs.get("delete")} == {
+        "swarm-worker-1-member",
+        "swarm-worker-2-member",
+    }
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 5), (5, 2), (3, 1)])
+def test_another_count_touches_the_workers_that_come_or_go(before: int, after: int) -> None:
+    old, new = (workshop(machines__worker__count=count) for count in (before, after))
+    came_or_went = set(by_name(old)) ^ set(by_name(new))
+    numbers = range(min(before, after) + 1, max(before, after) + 1)
+    assert came_or_went
+    assert all(any(f"worker-{number}" in name for number in numbers) for name in came_or_went)
+    staying = replace(old, resources=tuple(each for each in old if each.name in by_name(new)))
+    assert changed_inputs(staying, new) == {"probe-run"}
+
+
+def test_another_flavor_resizes_those_machines_alone() -> None:
+    known = {"flavors": {"s1.large": FLAVOR, "s1.xlarge": replace(FLAVOR, id="xlarge-id", name="s1.xlarge")}}
+    before = workshop(known=known, machines__worker__count=2)
+    workers = workshop(known=known, machines__worker={"flavor": "s1.xlarge", "count": 2})
+    assert changed_inputs(before, workers) == {"worker-1-server", "worker-2-server"}
+    manager = workshop(known=known, machines__worker__count=2, machines__manager="s1.xlarge")
+    assert changed_inputs(before, manager) == {"manager-server"}
 
 
 def test_project_directory_is_the_checkout() -> None:

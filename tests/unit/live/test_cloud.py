@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from live.cloud import look_up
+from live.cloud import look_up, survey_cloud
 from swarmhub.errors import UserError
-from swarmhub.facts import CloudRequest
+from swarmhub.facts import CloudRequest, Survey, Usage
+from tests.support.fake_cloud import FakeCloud, flavor, image, thing
 
 REQUEST = CloudRequest(
     cloud="campus",
@@ -25,61 +25,14 @@ REQUEST = CloudRequest(
 )
 
 
-def image(name: str, created: str = "2026-01-01", status: str = "active", **more: Any) -> SimpleNamespace:
-    fields = {"min_disk": 4, "min_ram": 0, **more}
-    return SimpleNamespace(id=f"{name}-{created}", name=name, created_at=created, status=status, **fields)
-
-
-def flavor(name: str, memory_mb: int, disk_gb: int) -> SimpleNamespace:
-    return SimpleNamespace(id=f"{name}-id", name=name, vcpus=1, ram=memory_mb, disk=disk_gb)
-
-
-class FakeCloud:
-    """The few calls of openstacksdk that are made, on lists."""
-
-    def __init__(self, **changes: Any) -> None:
-        there = {
-            "images": [
-                image("debian-12"),
-                image("debian-12", "2026-03-01"),
-                image("debian-12", "2026-04-01", "queued"),
-            ],
-            "flavors": [flavor("s1.large", 2048, 16), flavor("s1.small", 512, 4)],
-            "networks": [
-                SimpleNamespace(id="public-id", name="public", mtu=1500, external=True),
-                SimpleNamespace(id="campus-id", name="campus-net", mtu=1450, external=False),
-            ],
-            "subnets": [SimpleNamespace(id="subnet-id", cidr="10.1.0.0/24", network_id="campus-id")],
-            **changes,
-        }
-        self.config = SimpleNamespace(get_auth_args=lambda: {"auth_url": "https://campus.example.org"})
-        self.session = SimpleNamespace(get_token=lambda: "token")
-        self.current_project = SimpleNamespace(name="demo")
-        self.image = SimpleNamespace(
-            images=lambda name=None: [each for each in there["images"] if name in (None, each.name)],
-            find_image=lambda identity, ignore_missing: next(
-                (each for each in there["images"] if each.id == identity), None
-            ),
-        )
-        self.compute = SimpleNamespace(flavors=lambda: there["flavors"])
-        self.network = SimpleNamespace(
-            networks=lambda is_router_external=None: [
-                each for each in there["networks"] if is_router_external in (None, each.external)
-            ],
-            subnets=lambda network_id, ip_version: [
-                each for each in there["subnets"] if each.network_id == network_id
-            ],
-        )
-
-
 def findings(request: CloudRequest, **changes: Any) -> str:
     with pytest.raises(UserError) as caught:
-        look_up(request, lambda _name: FakeCloud(**changes))
+        look_up(request, lambda _name, _region: FakeCloud(**changes))
     return str(caught.value)
 
 
 def test_names_become_ids_and_the_newest_active_image_is_taken() -> None:
-    facts = look_up(REQUEST, lambda _name: FakeCloud())
+    facts = look_up(REQUEST, lambda _name, _region: FakeCloud())
     assert facts.image_id == "debian-12-2026-03-01"
     assert facts.flavors["s1.large"].memory_mb == 2048
     assert facts.external_network_id == "public-id"
@@ -89,12 +42,12 @@ def test_names_become_ids_and_the_newest_active_image_is_taken() -> None:
 
 def test_an_image_may_be_given_by_id() -> None:
     request = replace(REQUEST, image=("site.image", "debian-12-2026-01-01"))
-    assert look_up(request, lambda _name: FakeCloud()).image_id == "debian-12-2026-01-01"
+    assert look_up(request, lambda _name, _region: FakeCloud()).image_id == "debian-12-2026-01-01"
 
 
 def test_an_existing_network_brings_subnet_and_mtu() -> None:
     request = replace(REQUEST, network=("site.network", "campus-net"))
-    network = look_up(request, lambda _name: FakeCloud()).network
+    network = look_up(request, lambda _name, _region: FakeCloud()).network
     assert network is not None
     assert (network.id, network.subnet_cidr, network.mtu) == ("campus-id", "10.1.0.0/24", 1450)
 
@@ -129,6 +82,118 @@ def test_a_network_without_subnet_is_refused() -> None:
     assert findings(request, subnets=[]) == (
         "site.network: the network 'campus-net' has no IPv4 subnet. Make one, or name another network."
     )
+
+
+def test_the_newest_image_whose_whole_name_matches_is_taken() -> None:
+    request = replace(REQUEST, image=("site.image_pattern", "debian-.*"), image_is_pattern=True)
+    assert look_up(request, lambda _name, _region: FakeCloud()).image_id == "debian-12-2026-03-01"
+    request = replace(REQUEST, image=("site.image_pattern", "debian"), image_is_pattern=True)
+    assert findings(request) == (
+        "site.image_pattern: no active image's whole name matches 'debian'. Did you mean debian-12?"
+    )
+
+
+def test_a_flavor_without_disk_needs_a_volume() -> None:
+    flavors = [flavor("s1.large", 2048, 0), flavor("s1.small", 512, 0)]
+    assert findings(REQUEST, flavors=flavors).splitlines()[0] == (
+        "machines.manager: s1.large has no disk of its own. Such machines boot from a volume. "
+        "Set site.boot_volume, for example to {size_gb: 30}, or choose another flavor."
+    )
+    request = replace(REQUEST, boot_volume=("site.boot_volume.size_gb", 4))
+    assert look_up(request, lambda _name, _region: FakeCloud(flavors=flavors)).image_id
+    assert findings(replace(request, boot_volume=("site.boot_volume.size_gb", 3)), flavors=flavors) == (
+        "site.boot_volume.size_gb: it is 3 GB, and debian-12 needs 4 GB. Make it larger."
+    )
+
+
+def test_all_other_names_are_looked_up_too() -> None:
+    request = replace(
+        REQUEST,
+        router=("site.router", "auto"),
+        address=("site.public_address", "192.0.2.53"),
+        security_groups=(("site.extra_security_groups[0]", "monitoring"),),
+        volume_types={"site.volume_type": "fsat"},
+        zone=("site.availability_zone", "nvoa"),
+        volume_zone=("site.volume_availability_zone", "nova"),
+    )
+    assert findings(request) == (
+        "site.extra_security_groups[0]: the cloud has no security group 'monitoring'. "
+        "The project has none: ask the cloud's operators.\n"
+        "site.volume_type: the cloud has no volume type 'fsat'. Did you mean fast?\n"
+        "site.router: the cloud has no router 'auto'. The project has none: ask the cloud's operators.\n"
+        "site.public_address: the project has no floating IP 192.0.2.53. "
+        "It has none: set site.public_address to new.\n"
+        "site.availability_zone: the cloud has no availability zone 'nvoa'. Did you mean nova?"
+    )
+    there = {
+        "routers": [thing("auto")],
+        "ips": [thing("", floating_ip_address="192.0.2.53", description="")],
+        "groups": [thing("monitoring", security_group_rules=[])],
+        "volume_types": [thing("fsat")],
+        "zones": [thing("nvoa", state={"available": True}), thing("nova", state={"available": True})],
+    }
+    facts = look_up(request, lambda _name, _region: FakeCloud(**there))
+    assert (facts.router_id, facts.security_group_ids) == ("auto-id", ("monitoring-id",))
+
+
+def test_one_of_several_subnets_is_chosen_by_name() -> None:
+    request = replace(REQUEST, network=("site.network", "campus-net"))
+    subnets = [
+        thing(name, cidr=cidr, network_id="campus-id")
+        for name, cidr in (("east", "10.1.0.0/24"), ("west", "10.2.0.0/24"))
+    ]
+    assert findings(request, subnets=subnets) == (
+        "site.network: the network 'campus-net' has 2 IPv4 subnets. Set site.subnet to one of east, west."
+    )
+    request = replace(request, subnet=("site.subnet", "west"))
+    network = look_up(request, lambda _name, _region: FakeCloud(subnets=subnets)).network
+    assert network is not None and network.subnet_cidr == "10.2.0.0/24"
+
+
+def survey(**changes: Any) -> Survey:
+    return survey_cloud(REQUEST, "swarmhub-dev", lambda _name, _region: FakeCloud(**changes))
+
+
+def test_quotas_and_what_has_our_names_are_read() -> None:
+    own = {"id": "x", "original_name": "s1.large", "vcpus": 2, "ram": 2048, "disk": 16}
+    project = survey(
+        servers=[thing("swarmhub-dev-manager", flavor=own), thing("other", flavor=own)],
+        volumes=[thing("swarmhub-dev-data", size=7), thing(None, id="boot", size=30)],
+        groups=[thing("swarmhub-dev-network-members", security_group_rules=[{}, {}])],
+        ips=[thing("", floating_ip_address="192.0.2.1", description="swarmhub-dev-network-address")],
+    ).project
+    assert project.quotas["cores"] == Usage(limit=20, used=2)
+    assert project.quotas["security_group_rules"].free == 96
+    assert list(project.servers) == ["swarmhub-dev-manager"]
+    assert project.volumes_gb == {"swarmhub-dev-data": 7}
+    assert project.rules == {"swarmhub-dev-network-members": 2}
+    assert project.addresses == {"swarmhub-dev-network-address"}
+
+
+def test_a_cloud_that_keeps_its_quotas_to_itself_is_read_without_them() -> None:
+    assert set(survey(network_quotas={}, compute_limits={}).project.quotas) == {"volumes", "volume_gb"}
+
+
+def test_when_an_application_credential_ends() -> None:
+    found = survey(
+        token={
+            "methods": ["application_credential"],
+            "application_credential": {"id": "1", "name": "spring"},
+        },
+        application_credential={"expires_at": "2027-03-04T12:00:00.000000"},
+    ).credentials
+    assert found.kind == "application credential spring"
+    assert str(found.expires_at) == "2027-03-04 12:00:00+00:00"
+
+
+def test_variables_beside_an_entry_of_clouds_yaml_are_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OS_AUTH_URL", "https://elsewhere.example.org")
+    assert [str(warning) for warning in survey().warnings] == [
+        (
+            "credentials: OS_AUTH_URL stand in the environment beside site.cloud: campus. "
+            "Unset them, or remove site.cloud: the two may mean different projects."
+        )
+    ]
 
 
 class Keystone(BaseHTTPRequestHandler):

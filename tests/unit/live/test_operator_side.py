@@ -52,14 +52,9 @@ def test_sections_of_the_project_are_parsed_and_others_left_alone() -> None:
 
 
 @pytest.mark.usefixtures("_configuration")
-def test_a_section_that_is_a_bare_word_is_named() -> None:
+def test_a_section_that_is_a_bare_word_is_left_to_the_settings() -> None:
     pulumi.runtime.set_all_config({"swarmhub:hub": "spring"})
-    with pytest.raises(UserError) as caught:
-        read_stack_configuration("swarmhub")
-    assert str(caught.value) == (
-        "hub: 'spring' is not a mapping. Each section of the stack file is a mapping. "
-        "Write it as swarmhub:hub: {key: value, ...}."
-    )
+    assert read_stack_configuration("swarmhub") == {"hub": "spring"}
 
 
 def test_sections_with_something_encrypted_are_known(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,259 @@
+"""Whether the cloud has room for a plan, and what it will cost: all findings at once."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from swarmhub import plan as planned
+from swarmhub.errors import Finding
+from swarmhub.facts import Flavor, ProjectContents, Survey
+from swarmhub.plan import Plan
+from swarmhub.sizing import hours_until_end_of, price_per_hour, seats_per_worker, workers_for
+
+# Neutron gives every new security group a rule for what leaves, in IPv4 and in IPv6.
+RULES_OF_A_NEW_GROUP = 2
+EXPIRY_WARNING_DAYS = 7
+ROOMY_FACTOR = 2
+# What each quota is called in a message, with its unit.
+QUOTAS = {
+    "instances": "instances",
+    "cores": "CPUs",
+    "memory_mb": "MB of memory",
+    "volumes": "volumes",
+    "volume_gb": "GB of volumes",
+    "networks": "networks",
+    "subnets": "subnets",
+    "routers": "routers",
+    "ports": "ports",
+    "floating_ips": "floating IPs",
+    "security_groups": "security groups",
+    "security_group_rules": "rules of security groups",
+}
+ASK_FOR_MORE = {
+    "instances": "Ask the cloud's operators for more, or lower machines.worker.count",
+    "cores": "Ask the cloud's operators for more, lower machines.worker.count, or choose smaller flavors",
+    "memory_mb": "Ask the cloud's operators for more, lower machines.worker.count, or choose smaller flavors",
+    "volumes": "Delete volumes that are not needed, or ask the cloud's operators for more",
+    "volume_gb": "Lower storage.size_gb, delete volumes that are not needed, or ask the operators for more",
+    "networks": "Set site.network to an existing network, or delete one that is not needed",
+    "subnets": "Set site.network to an existing network, or delete a subnet that is not needed",
+    "routers": "Set site.router to an existing router or site.network to an existing network",
+    "floating_ips": "Release one that is not needed, or set site.public_address to one that the project has",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """``per_hour`` of all machines in ``unit``; ``total`` from now to the end of the workshop's last day."""
+
+    unit: str
+    per_hour: float
+    ends: datetime.date | None
+    total: float | None
+    unpriced: tuple[str, ...]
+
+    def __str__(self) -> str:
+        text = f"{self.per_hour:,.6g} {self.unit} per hour"
+        if self.total is not None and self.ends:
+            text += f", {self.total:,.0f} {self.unit} from now to the end of {self.ends}"
+        if self.unpriced:
+            text += f" (without {', '.join(self.unpriced)}, whose price the stack file does not say)"
+        return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What is sound, what is worth a look, and what stands in the way."""
+
+    passed: tuple[str, ...]
+    warnings: tuple[Finding, ...]
+    failures: tuple[Finding, ...]
+    cost: Cost | None
+    seats: int
+
+
+def still_to_make(plan: Plan, flavors: Mapping[str, Flavor], project: ProjectContents) -> dict[str, int]:
+    """How much of each quota the plan takes beyond what the project holds under the plan's own names."""
+    by_id = {flavor.id: flavor for flavor in flavors.values()}
+    needs: Counter[str] = Counter()
+    for machine in plan.machines:
+        flavor = by_id[machine.flavor_id]
+        there = project.servers.get(machine.server_name)
+        # A machine whose flavor changes is resized: what it takes beyond what it has.
+        needs["cores"] += max(0, flavor.vcpus - (there.vcpus if there else 0))
+        needs["memory_mb"] += max(0, flavor.memory_mb - (there.memory_mb if there else 0))
+        needs["instances"] += there is None
+        needs["ports"] += machine.server_name not in project.ports
+        if plan.disk and there is None:
+            needs["volumes"] += 1
+            needs["volume_gb"] += plan.disk.size_gb
+    for name, size_gb in plan.volumes_gb.items():
+        needs["volumes"] += name not in project.volumes_gb
+        needs["volume_gb"] += max(0, size_gb - project.volumes_gb.get(name, 0))
+    needs.update(_network_still_to_make(plan.network, project))
+    return {name: needs[name] for name in QUOTAS}
+
+
+def _network_still_to_make(network: planned.Network, project: ProjectContents) -> Counter[str]:
+    needs: Counter[str] = Counter()
+    if network.existing is None:
+        needs["networks"] += network.name not in project.networks
+        if planned.subnet_name(network) not in project.subnets:
+            needs["subnets"] += 1
+            # The router's own port, and the one of the network's DHCP server.
+            needs["ports"] += 2
+        if network.router_id is None:
+            needs["routers"] += planned.router_name(network) not in project.routers
+    if not network.direct and network.public_address is None:
+        needs["floating_ips"] += planned.address_description(network) not in project.addresses
+    for name, openings in network.groups.items():
+        wanted = len(openings) + RULES_OF_A_NEW_GROUP
+        needs["security_groups"] += name not in project.rules
+        needs["security_group_rules"] += max(0, wanted - project.rules.get(name, 0))
+    return needs
+
+
+def _check_quotas(
+    needs: Mapping[str, int], project: ProjectContents
+) -> tuple[list[str], list[Finding], list[Finding]]:
+    passed, warnings, failures = [], [], []
+    unknown = [name for name in needs if name not in project.quotas]
+    for name, needed in needs.items():
+        usage = project.quotas.get(name)
+        if usage is None:
+            continue
+        if usage.free is None or needed <= max(usage.free, 0) or needed == 0:
+            room = "no limit" if usage.limit is None else f"{usage.free} of {usage.limit} are free"
+            passed.append(f"quota of {QUOTAS[name]}: {needed} more needed, {room}")
+            continue
+        failures.append(
+            Finding(
+                where=f"quota of {QUOTAS[name]}",
+                problem=f"{needed} more are needed, and {max(usage.free, 0)} of {usage.limit} are free",
+                remedy=ASK_FOR_MORE.get(
+                    name, "Delete what is not needed, or ask the cloud's operators for more"
+                ),
+            )
+        )
+    if unknown:
+        warnings.append(
+            Finding(
+                where="quotas",
+                problem=f"the cloud keeps them to itself for {', '.join(QUOTAS[name] for name in unknown)}",
+                remedy="Look at its web pages",
+            )
+        )
+    return passed, warnings, failures
+
+
+def _check_credentials(
+    survey: Survey, ends: datetime.date | None, now: datetime.datetime
+) -> tuple[str, list[Finding], list[Finding]]:
+    credentials = survey.credentials
+    who = f"credentials: {credentials.user_name} in project {credentials.project_name}, by {credentials.kind}"
+    end = credentials.expires_at
+    if end is None:
+        return who, [], []
+    line = f"{who}, which expires on {end:%Y-%m-%d %H:%M} UTC"
+    days = (end - now).total_seconds() / 86400
+    remedy = "Make one that lasts longer, and put it into clouds.yaml or the OS_* variables"
+    where = "credentials"
+    if ends and end.date() <= ends:
+        problem = f"the {credentials.kind} expires on {end:%Y-%m-%d}, and the workshop ends on {ends}"
+        rule = "Changing and destroying the stack needs them"
+        return line, [], [Finding(where=where, problem=problem, rule=rule, remedy=remedy)]
+    if days < EXPIRY_WARNING_DAYS:
+        problem = f"the {credentials.kind} expires in {days:.1f} days"
+        return line, [Finding(where=where, problem=problem, remedy=remedy)], []
+    return line, [], []
+
+
+def _check_seats(plan: Plan, flavors: Mapping[str, Flavor]) -> tuple[str, int, list[Finding], list[Finding]]:
+    """Contradictions between people and machines. A memory of 0 stands for a flavor that is not there."""
+    settings = plan.settings
+    flavor, memory_gb = flavors[settings.machines.worker.flavor], planned.largest_memory_gb(settings)
+    seats = seats_per_worker(flavor.memory_mb, memory_gb)
+    total = seats * len(plan.workers)
+    line = (
+        f"seats: {len(plan.workers)} x {flavor.name} seat {total} ({seats} each, {memory_gb:g} GB a server)"
+    )
+    users = settings.workshop.users
+    if not flavor.memory_mb:
+        return line, total, [], []
+    if not seats:
+        problem = f"a {flavor.name} of {flavor.memory_mb} MB seats no server of {memory_gb:g} GB"
+        remedy = "Choose a larger machines.worker.flavor, or lower limits.memory_gb"
+        return line, total, [], [Finding(where="limits.memory_gb", problem=problem, remedy=remedy)]
+    if users is None:
+        return line, total, [], []
+    needed = workers_for(users, flavor.memory_mb, memory_gb) or 0
+    if total < users:
+        problem = f"{users} people do not fit on {len(plan.workers)} x {flavor.name}, which seat {total}"
+        remedy = f"Set machines.worker.count to {needed}, or remove it; or lower limits.memory_gb"
+        return line, total, [], [Finding(where="workshop.users", problem=problem, remedy=remedy)]
+    if len(plan.workers) >= ROOMY_FACTOR * needed:
+        problem = f"{len(plan.workers)} x {flavor.name} seat {total}, and workshop.users is {users}"
+        remedy = f"machines.worker.count: {needed} would do"
+        return line, total, [Finding(where="machines.worker.count", problem=problem, remedy=remedy)], []
+    return line, total, [], []
+
+
+def cost_of(plan: Plan, flavors: Mapping[str, Flavor], now: datetime.datetime) -> Cost | None:
+    """The cost of the plan's machines, or None when the stack file has no price."""
+    price, ends = plan.settings.site.price, plan.settings.workshop.ends
+    if price is None:
+        return None
+    by_id = {flavor.id: flavor for flavor in flavors.values()}
+    of_machines = [by_id[machine.flavor_id] for machine in plan.machines]
+    unpriced = {
+        each.name
+        for each in of_machines
+        if not price.per_vcpu_hour and each.name not in price.per_flavor_hour
+    }
+    per_hour = sum(price_per_hour(price, each) for each in of_machines)
+    return Cost(
+        unit=price.unit,
+        per_hour=per_hour,
+        ends=ends,
+        total=per_hour * hours_until_end_of(ends, now) if ends else None,
+        unpriced=tuple(sorted(unpriced)),
+    )
+
+
+def check(plan: Plan, survey: Survey, now: datetime.datetime) -> Report:
+    """Compare the plan with all that the cloud answered; ``now`` has a time zone."""
+    flavors = survey.facts.flavors
+    ends = plan.settings.workshop.ends
+    who, credential_warnings, credential_failures = _check_credentials(survey, ends, now)
+    quota_passed, quota_warnings, quota_failures = _check_quotas(
+        still_to_make(plan, flavors, survey.project), survey.project
+    )
+    seats_line, seats, seat_warnings, seat_failures = _check_seats(plan, flavors)
+    over = [
+        Finding(
+            where="workshop.ends",
+            problem=f"{ends} is over",
+            remedy="Set it to the last day, or end the workshop: pulumi destroy",
+        )
+    ]
+    return Report(
+        passed=(
+            *([] if credential_failures else [who]),
+            *survey.passed,
+            *quota_passed,
+            *([] if seat_failures else [seats_line]),
+        ),
+        warnings=(
+            *survey.warnings,
+            *credential_warnings,
+            *quota_warnings,
+            *seat_warnings,
+            *(over if ends and ends < now.date() else []),
+        ),
+        failures=(*survey.findings, *credential_failures, *quota_failures, *seat_failures),
+        cost=cost_of(plan, flavors, now),
+        seats=seats,
+    )

@@ -1,0 +1,203 @@
+"""Room, credentials, seats and cost: what is counted, and how each failure reads."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from swarmhub.facts import Credentials, Flavor, ProjectContents, Survey, Usage
+from swarmhub.preflight import QUOTAS, Report, check, still_to_make
+from tests.support.stacks import FLAVOR, dev_plan, facts
+
+NOW = datetime.datetime(2027, 3, 1, 12, tzinfo=datetime.UTC)
+LARGE = Flavor(id="m3.large-id", name="m3.large", vcpus=16, memory_mb=61440, disk_gb=60)
+ROOMY = {name: Usage(limit=None, used=0) for name in QUOTAS}
+PASSWORD = Credentials(user_name="ada", project_name="demo", kind="password")
+
+
+def examined(
+    project: ProjectContents = ProjectContents(quotas=ROOMY),  # noqa: B008
+    credentials: Credentials = PASSWORD,
+    **changes: Any,
+) -> Report:
+    known: dict[str, Any] = {"flavors": {"s1.large": FLAVOR, "m3.large": LARGE}}
+    survey = Survey(
+        facts=facts(**known), findings=(), warnings=(), passed=(), project=project, credentials=credentials
+    )
+    return check(dev_plan(known=known, **changes), survey, NOW)
+
+
+def with_quotas(**usages: Usage) -> ProjectContents:
+    return ProjectContents(quotas=ROOMY | usages)
+
+
+def test_a_sound_stack_passes_and_says_what_was_looked_at() -> None:
+    report = examined()
+    assert report.failures == report.warnings == ()
+    assert "credentials: ada in project demo, by password" in report.passed
+    assert "quota of CPUs: 4 more needed, no limit" in report.passed
+    assert "seats: 1 x s1.large seat 1 (1 each, 1 GB a server)" in report.passed
+
+
+def test_every_quota_that_is_too_small_is_said_at_once() -> None:
+    report = examined(
+        with_quotas(
+            instances=Usage(limit=10, used=9),
+            cores=Usage(limit=20, used=18),
+            floating_ips=Usage(limit=1, used=1),
+            routers=Usage(limit=1, used=2),
+        )
+    )
+    assert [str(failure) for failure in report.failures] == [
+        (
+            "quota of instances: 2 more are needed, and 1 of 10 are free. "
+            "Ask the cloud's operators for more, or lower machines.worker.count."
+        ),
+        (
+            "quota of CPUs: 4 more are needed, and 2 of 20 are free. Ask the cloud's operators for more, "
+            "lower machines.worker.count, or choose smaller flavors."
+        ),
+        (
+            "quota of routers: 1 more are needed, and 0 of 1 are free. "
+            "Set site.router to an existing router or site.network to an existing network."
+        ),
+        (
+            "quota of floating IPs: 1 more are needed, and 0 of 1 are free. "
+            "Release one that is not needed, or set site.public_address to one that the project has."
+        ),
+    ]
+
+
+def everything_made() -> ProjectContents:
+    prefix = "swarmhub-dev"
+    machines = {f"{prefix}-manager", f"{prefix}-worker-1"}
+    return ProjectContents(
+        servers=dict.fromkeys(machines, FLAVOR),
+        volumes_gb={f"{prefix}-data": 2},
+        rules={f"{prefix}-network-members": 9, f"{prefix}-network-entrance": 5},
+        ports=frozenset(machines),
+        networks=frozenset({f"{prefix}-network"}),
+        subnets=frozenset({f"{prefix}-network-subnet"}),
+        routers=frozenset({f"{prefix}-network-router"}),
+        addresses=frozenset({f"{prefix}-network-address"}),
+    )
+
+
+def test_a_second_up_needs_nothing_more() -> None:
+    needs = still_to_make(dev_plan(), {"s1.large": FLAVOR}, everything_made())
+    assert set(needs.values()) == {0}
+
+
+def test_a_full_project_does_not_stop_a_stack_that_is_there() -> None:
+    full = dict.fromkeys(ROOMY, Usage(limit=3, used=3))
+    assert examined(replace(everything_made(), quotas=full)).failures == ()
+
+
+def test_only_what_a_larger_stack_lacks_is_counted() -> None:
+    plan = dev_plan(machines__worker__count=3, storage__size_gb=10)
+    needs = still_to_make(plan, {"s1.large": FLAVOR}, everything_made())
+    assert {name: needed for name, needed in needs.items() if needed} == {
+        "instances": 2,
+        "cores": 4,
+        "memory_mb": 4096,
+        "ports": 2,
+        "volume_gb": 8,
+    }
+
+
+def test_a_larger_flavor_counts_by_its_difference() -> None:
+    known = {"flavors": {"s1.large": FLAVOR, "m3.large": LARGE}}
+    plan = dev_plan(known=known, machines__worker__flavor="m3.large")
+    needs = still_to_make(plan, known["flavors"], everything_made())
+    assert (needs["instances"], needs["cores"]) == (0, LARGE.vcpus - FLAVOR.vcpus)
+
+
+def test_quotas_that_the_cloud_keeps_to_itself_are_a_warning() -> None:
+    quotas = {name: usage for name, usage in ROOMY.items() if name not in ("ports", "routers")}
+    [warning] = examined(ProjectContents(quotas=quotas)).warnings
+    assert str(warning) == (
+        "quotas: the cloud keeps them to itself for routers, ports. Look at its web pages."
+    )
+
+
+def application_credential(days: float) -> Credentials:
+    return replace(
+        PASSWORD, kind="application credential spring", expires_at=NOW + datetime.timedelta(days=days)
+    )
+
+
+def test_a_credential_that_ends_before_the_workshop_is_refused() -> None:
+    report = examined(credentials=application_credential(3), workshop__ends="2027-03-05")
+    assert [str(failure) for failure in report.failures] == [
+        (
+            "credentials: the application credential spring expires on 2027-03-04, and the workshop ends on "
+            "2027-03-05. Changing and destroying the stack needs them. "
+            "Make one that lasts longer, and put it into clouds.yaml or the OS_* variables."
+        )
+    ]
+
+
+@pytest.mark.parametrize(("days", "warnings"), [(3, 1), (30, 0)])
+def test_a_credential_that_ends_soon_is_a_warning(days: float, warnings: int) -> None:
+    assert len(examined(credentials=application_credential(days)).warnings) == warnings
+
+
+def test_workers_follow_from_people() -> None:
+    report = examined(machines__worker={"flavor": "m3.large"}, workshop__users=60, limits__memory_gb=2)
+    assert report.seats == 84
+    assert "seats: 3 x m3.large seat 84 (28 each, 2 GB a server)" in report.passed
+
+
+def test_people_without_seats_are_refused_with_the_arithmetic() -> None:
+    report = examined(
+        machines__worker={"flavor": "m3.large", "count": 2}, workshop__users=60, limits__memory_gb=2
+    )
+    assert [str(failure) for failure in report.failures] == [
+        (
+            "workshop.users: 60 people do not fit on 2 x m3.large, which seat 56. "
+            "Set machines.worker.count to 3, or remove it; or lower limits.memory_gb."
+        )
+    ]
+
+
+def test_a_worker_that_seats_nobody_is_refused() -> None:
+    [failure] = examined(limits__memory_gb=2).failures
+    assert str(failure) == (
+        "limits.memory_gb: a s1.large of 2048 MB seats no server of 2 GB. "
+        "Choose a larger machines.worker.flavor, or lower limits.memory_gb."
+    )
+
+
+def test_twice_the_machines_that_people_need_is_a_warning() -> None:
+    report = examined(machines__worker={"flavor": "m3.large", "count": 6}, workshop__users=60)
+    assert [str(warning) for warning in report.warnings] == [
+        (
+            "machines.worker.count: 6 x m3.large seat 342, and workshop.users is 60. "
+            "machines.worker.count: 2 would do."
+        )
+    ]
+
+
+def test_the_cost_runs_to_the_end_of_the_last_day() -> None:
+    price = {"unit": "SU", "per_vcpu_hour": 1}
+    cost = examined(machines__worker__flavor="m3.large", site__price=price, workshop__ends="2027-03-05").cost
+    assert cost is not None
+    # 2 + 16 CPUs; from noon of the first to midnight after the fifth.
+    assert (cost.per_hour, cost.total) == (18, 18 * (12 + 4 * 24))
+    assert str(cost) == "18 SU per hour, 1,944 SU from now to the end of 2027-03-05"
+
+
+def test_a_flavor_has_a_price_of_its_own_or_is_named() -> None:
+    price = {"unit": "EUR", "per_flavor_hour": {"m3.large": 0.5}}
+    cost = examined(machines__worker__flavor="m3.large", site__price=price).cost
+    assert str(cost) == "0.5 EUR per hour (without s1.large, whose price the stack file does not say)"
+
+
+def test_a_workshop_that_is_over_is_a_warning() -> None:
+    [warning] = examined(workshop__ends="2027-02-01").warnings
+    assert str(warning) == (
+        "workshop.ends: 2027-02-01 is over. Set it to the last day, or end the workshop: pulumi destroy."
+    )

@@ -1,0 +1,118 @@
+"""How a worker comes to be in the swarm and leaves it, on a docker that keeps its nodes in files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from swarmhub.text import NODE_DIRECTORY
+
+# A node is a file named by its id: hostname, state, availability, address, number of running tasks.
+DOCKER = r"""#!/bin/bash
+echo "$*" >>"$CALLS"
+cd "$NODES"
+case "$1 $2" in
+  "node ls")
+    grep -l "^${5#name=}" * ;;
+  "node inspect")
+    shift 4
+    for id in "$@"; do
+      read -r hostname state availability address _ <"$id"
+      case $FORMAT in
+        hostname) echo "$hostname" ;;
+        *) [[ $hostname == "$WANTED" ]] && echo "$id $state $availability $address" || echo ;;
+      esac
+    done ;;
+  "node ps")
+    read -r _ _ availability _ tasks <"$5"
+    for ((n = 0; n < tasks; n++)); do echo "Running 3 minutes ago"; done
+    echo "Shutdown 1 second ago"
+    [[ $availability != drain || $STUCK ]] || sed -i 's/ [0-9]*$/ 0/' "$5" ;;
+  "node update")
+    sed -i -E "s/^(\\S+ \\S+) \\S+/\\1 $4/" "$5" ;;
+  "node rm")
+    rm "$4" ;;
+esac
+"""
+
+
+@pytest.fixture
+def swarm(tmp_path: Path) -> Path:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "nodes").mkdir()
+    docker = tmp_path / "bin" / "docker"
+    docker.write_text(DOCKER)
+    docker.chmod(0o755)
+    node(tmp_path, "m", "manager ready active 10.20.0.11 0")
+    return tmp_path
+
+
+def node(swarm: Path, identity: str, text: str) -> None:
+    (swarm / "nodes" / identity).write_text(f"{text}\n")
+
+
+def nodes(swarm: Path) -> dict[str, str]:
+    return {path.name: path.read_text().strip() for path in (swarm / "nodes").iterdir()}
+
+
+def run(swarm: Path, script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", str(NODE_DIRECTORY / script), *arguments],
+        env={
+            "PATH": f"{swarm / 'bin'}:{os.environ['PATH']}",
+            "NODES": str(swarm / "nodes"),
+            "CALLS": str(swarm / "calls"),
+            "SWARMHUB_WAIT_SECONDS": "1",
+            "WANTED": arguments[0],
+            "FORMAT": "hostname" if script.startswith("remove") else "all",
+            "STUCK": "",
+            **variables,
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+def test_a_ready_worker_is_active_and_what_a_former_machine_left_is_removed(swarm: Path) -> None:
+    node(swarm, "a", "worker-1 down active 10.20.0.31 0")
+    node(swarm, "b", "worker-1 ready drain 10.20.0.12 0")
+    node(swarm, "c", "worker-10 down active 10.20.0.30 0")
+    for _ in range(2):
+        ran = run(swarm, "ensure-swarm-member.sh", "worker-1", "10.20.0.12")
+        assert (ran.returncode, ran.stderr) == (0, "")
+    assert nodes(swarm) == {
+        "m": "manager ready active 10.20.0.11 0",
+        "b": "worker-1 ready active 10.20.0.12 0",
+        "c": "worker-10 down active 10.20.0.30 0",
+    }
+
+
+def test_a_worker_that_does_not_come_is_named(swarm: Path) -> None:
+    node(swarm, "a", "worker-1 down active 10.20.0.12 0")
+    ran = run(swarm, "ensure-swarm-member.sh", "worker-1", "10.20.0.12")
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("swarm: worker-1 at 10.20.0.12 is not ready after 1 s.")
+
+
+def test_a_leaving_worker_is_drained_and_then_removed(swarm: Path) -> None:
+    node(swarm, "a", "worker-1 ready active 10.20.0.12 2")
+    node(swarm, "c", "worker-10 ready active 10.20.0.30 1")
+    ran = run(swarm, "remove-swarm-member.sh", "worker-1")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert set(nodes(swarm)) == {"m", "c"}
+    assert nodes(swarm)["c"] == "worker-10 ready active 10.20.0.30 1"
+    calls = (swarm / "calls").read_text()
+    assert calls.index("node update --availability drain a") < calls.index("node rm --force a")
+    assert run(swarm, "remove-swarm-member.sh", "worker-1").returncode == 0
+
+
+def test_a_worker_that_does_not_end_its_servers_leaves_after_a_while(swarm: Path) -> None:
+    node(swarm, "a", "worker-1 ready active 10.20.0.12 2")
+    ran = run(swarm, "remove-swarm-member.sh", "worker-1", STUCK="yes")
+    assert ran.returncode == 0
+    assert ran.stderr == "swarm: worker-1 still runs servers after 1 s; they end with the machine\n"
+    assert "a" not in nodes(swarm)
