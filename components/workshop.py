@@ -17,6 +17,8 @@ from components.storage import DataVolume, Storage
 from components.swarm import Swarm
 from swarmhub.plan import Plan
 
+CLOUD_RETRIES = 5
+
 
 class Workshop(pulumi.ComponentResource):
     """What its organiser needs: ``domain``, ``address``, ``login``, and ``manager`` (how ssh reaches it)."""
@@ -27,7 +29,12 @@ class Workshop(pulumi.ComponentResource):
         super().__init__("swarmhub:workshop:Workshop", name, None, opts)
         # As the program asks it: by its entry of clouds.yaml, whatever OS_CLOUD says.
         cloud = openstack.Provider(
-            "cloud", cloud=plan.cloud, region=plan.region, opts=pulumi.ResourceOptions(parent=self)
+            "cloud",
+            cloud=plan.cloud,
+            region=plan.region,
+            # Clouds answer 429 to many calls at once, and say after how long to come again.
+            max_retries=CLOUD_RETRIES,
+            opts=pulumi.ResourceOptions(parent=self),
         )
         child = pulumi.ResourceOptions(parent=self, providers={"openstack": cloud})
         network = Network("network", plan.network, child)

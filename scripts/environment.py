@@ -16,7 +16,7 @@ PASSPHRASE_BYTES = 24
 # Pulumi's own default is four for each of the operator's processors, and most operations wait for a machine:
 # with 8, the first boots of 200 workers would be waited for eight at a time (benchmarks/scale.py).
 # sshd on the manager takes 100 connections that are being made (node/sshd.conf).
-OPERATIONS_AT_ONCE = 64
+OPERATIONS_AT_ONCE = 96
 
 
 def find_own_login(environment: Mapping[str, str], home: Path) -> Path | None:
