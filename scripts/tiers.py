@@ -62,7 +62,7 @@ TIERS = (
         name="check",
         commands=(python("ruff", "format", "--check"), python("ruff", "check"), python("mypy")),
     ),
-    Tier(name="unit", commands=(python("pytest", "--quiet", "tests/unit"),)),
+    Tier(name="unit", commands=(python("pytest", "--quiet", "--numprocesses=auto", "tests/unit"),)),
     Tier(name="hub", commands=(python("pytest", "--quiet", "tests/hub"),)),
     Tier(
         name="vm",
