@@ -416,14 +416,6 @@ def _what_is_there(request: CloudRequest, facts: CloudFacts, findings: Sequence[
     return tuple(lines)
 
 
-def look_up(request: CloudRequest, connect: Connect = connect_to) -> CloudFacts:
-    """Resolve every name of the request; raises ``UserError`` with all that is missing or does not fit."""
-    survey = survey_cloud(request, connect=connect)
-    if survey.findings:
-        raise UserError(survey.findings)
-    return survey.facts
-
-
 def open_connection(cloud: str | None, region: str | None = None) -> Any:
     """Connect to the cloud and see that it lets us in. Raises ``UserError``."""
     connection = connect_to(cloud, region)

@@ -46,25 +46,26 @@ def hours_until_end_of(day: datetime.date, now: datetime.datetime) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """Workers of one flavor for a number of people; ``per_hour`` in the price's unit, or in CPUs."""
+    """Workers of one flavor for a number of people."""
 
     flavor: Flavor
     count: int
     seats: int
-    per_hour: float
+
+    @property
+    def vcpus(self) -> int:
+        return self.count * self.flavor.vcpus
 
 
-def choices(users: int, memory_gb: float, flavors: Iterable[Flavor], price: Price | None) -> list[Choice]:
-    """Every flavor that can seat anybody, the cheapest first; of those the fewest, but two."""
+def choices(users: int, memory_gb: float, flavors: Iterable[Flavor]) -> list[Choice]:
+    """Every flavor that can seat anybody, the fewest CPUs first; of those the fewest machines, but two."""
     found = []
     for flavor in flavors:
         count = workers_for(users, flavor.memory_mb, memory_gb)
-        if count is None:
-            continue
-        each = price_per_hour(price, flavor) if price else float(flavor.vcpus)
-        seats = seats_per_worker(flavor.memory_mb, memory_gb)
-        found.append(Choice(flavor=flavor, count=count, seats=seats, per_hour=count * each))
-    return sorted(found, key=lambda each: (each.per_hour, each.count == 1, each.count))
+        if count is not None:
+            seats = seats_per_worker(flavor.memory_mb, memory_gb)
+            found.append(Choice(flavor=flavor, count=count, seats=seats))
+    return sorted(found, key=lambda each: (each.vcpus, each.count == 1, each.count))
 
 
 def storage_gb(users: int, home_gb: float) -> int:
@@ -77,12 +78,10 @@ def manager_for(users: int) -> tuple[int, int]:
     return next((vcpus, memory_gb) for most, vcpus, memory_gb in MANAGER_FOR_USERS if users <= most)
 
 
-def explain_sizing(
-    users: int, memory_gb: float, home_gb: float, flavors: Iterable[Flavor], price: Price | None = None
-) -> str:
-    """The arithmetic as a person reads it, the cheapest workers first."""
+def explain_sizing(users: int, memory_gb: float, home_gb: float, flavors: Iterable[Flavor]) -> str:
+    """The arithmetic as a person reads it, the workers with the fewest CPUs first."""
     lines = [f"{users} people x {memory_gb:g} GB = {users * memory_gb:g} GB of memory in the workers", ""]
-    found = choices(users, memory_gb, flavors, price)
+    found = choices(users, memory_gb, flavors)
     if not found:
         lines.append(f"no flavor seats a server of {memory_gb:g} GB")
     for choice in found[:CHOICES_SHOWN]:
@@ -92,8 +91,7 @@ def explain_sizing(
             f"{choice.count:>4} x {flavor.name}: {flavor.memory_mb / MEGABYTES_PER_GIGABYTE:g} GB - "
             f"{UNSEEN_SHARE:.0%} - {SYSTEM_MARGIN_MB} MB = {usable_gb:.1f} GB, / {memory_gb:g} = "
             f"{choice.seats} seats each, {choice.seats * choice.count} in all; "
-            f"{users / (flavor.vcpus * choice.count):.1f} people a CPU; "
-            f"{choice.per_hour:g} {price.unit if price else 'CPUs'} {'an hour' if price else 'in all'}"
+            f"{users / choice.vcpus:.1f} people a CPU, {choice.vcpus} CPUs in all"
         )
     vcpus, manager_gb = manager_for(users)
     lines += [

@@ -38,7 +38,7 @@ def flavor(name: str, vcpus: int, memory_gb: int) -> Flavor:
 
 def test_the_cheapest_workers_come_first_and_a_single_one_after_two() -> None:
     flavors = [flavor("tiny", 1, 1), flavor("quad", 4, 15), flavor("large", 16, 60), flavor("xl", 32, 125)]
-    found = choices(60, 2, flavors, None)
+    found = choices(60, 2, flavors)
     assert [(each.flavor.name, each.count) for each in found] == [("xl", 1), ("quad", 9), ("large", 3)]
 
 

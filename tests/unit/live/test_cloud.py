@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from live.cloud import look_up, survey_cloud
+from live.cloud import Connect, connect_to, survey_cloud
 from swarmhub.errors import UserError
-from swarmhub.facts import CloudRequest, Survey, Usage
+from swarmhub.facts import CloudFacts, CloudRequest, Survey, Usage
 from tests.support.fake_cloud import FakeCloud, flavor, image, thing
 
 REQUEST = CloudRequest(
@@ -23,6 +23,13 @@ REQUEST = CloudRequest(
     flavors={"machines.manager": "s1.large", "machines.worker.flavor": "s1.small"},
     external_network=("site.external_network", "public"),
 )
+
+
+def look_up(request: CloudRequest, connect: Connect = connect_to) -> CloudFacts:
+    survey = survey_cloud(request, connect=connect)
+    if survey.findings:
+        raise UserError(survey.findings)
+    return survey.facts
 
 
 def findings(request: CloudRequest, **changes: Any) -> str:
