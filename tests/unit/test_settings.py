@@ -217,7 +217,7 @@ values = st.recursive(
 paths = st.sampled_from([name.replace(".", "__") for name, _ in all_keys(Settings)])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(changes=st.dictionaries(paths, values, min_size=1, max_size=1))
 def test_any_value_is_read_or_refused_by_name(changes: dict[str, Any]) -> None:
     findings: tuple[Finding, ...] = ()

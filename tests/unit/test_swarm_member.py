@@ -65,7 +65,7 @@ def run(swarm: Path, script: str, *arguments: str, **variables: str) -> subproce
             "PATH": f"{swarm / 'bin'}:{os.environ['PATH']}",
             "NODES": str(swarm / "nodes"),
             "CALLS": str(swarm / "calls"),
-            "SWARMHUB_WAIT_SECONDS": "1",
+            "SWARMHUB_WAIT_SECONDS": "0",
             "WANTED": arguments[0],
             "FORMAT": "hostname" if script.startswith("remove") else "all",
             "STUCK": "",
@@ -95,7 +95,7 @@ def test_a_worker_that_does_not_come_is_named(swarm: Path) -> None:
     node(swarm, "a", "worker-1 down active 10.20.0.12 0")
     ran = run(swarm, "ensure-swarm-member.sh", "worker-1", "10.20.0.12")
     assert ran.returncode == 1
-    assert ran.stderr.startswith("swarm: worker-1 at 10.20.0.12 is not ready after 1 s.")
+    assert ran.stderr.startswith("swarm: worker-1 at 10.20.0.12 is not ready after 0 s.")
 
 
 def test_a_leaving_worker_is_drained_and_then_removed(swarm: Path) -> None:
@@ -114,5 +114,5 @@ def test_a_worker_that_does_not_end_its_servers_leaves_after_a_while(swarm: Path
     node(swarm, "a", "worker-1 ready active 10.20.0.12 2")
     ran = run(swarm, "remove-swarm-member.sh", "worker-1", STUCK="yes")
     assert ran.returncode == 0
-    assert ran.stderr == "swarm: worker-1 still runs servers after 1 s; they end with the machine\n"
+    assert ran.stderr == "swarm: worker-1 still runs servers after 0 s; they end with the machine\n"
     assert "a" not in nodes(swarm)

@@ -512,7 +512,7 @@ def test_only_members_run_anything_when_they_are_removed(graph: Graph) -> None:
     }
 
 
-@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 5), (5, 2), (3, 1)])
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1)])
 def test_another_count_touches_the_workers_that_come_or_go(before: int, after: int) -> None:
     old, new = (workshop(machines__worker__count=count) for count in (before, after))
     came_or_went = set(by_name(old)) ^ set(by_name(new))
