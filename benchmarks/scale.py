@@ -25,7 +25,7 @@ from unittest.mock import patch
 
 from components.remote_host import OperatorKey
 from components.workshop import Workshop
-from scripts.environment import OPERATIONS_AT_ONCE
+from scripts.stack import OPERATIONS_AT_ONCE
 from tests.support.recording import Graph, Recording, Resource
 from tests.support.stacks import dev_plan
 

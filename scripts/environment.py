@@ -13,10 +13,6 @@ from scripts.paths import STATE, VIRTUALENV
 from scripts.toolchain import Installation
 
 PASSPHRASE_BYTES = 24
-# Pulumi's own default is four for each of the operator's processors, and most operations wait for a machine:
-# with 8, the first boots of 200 workers would be waited for eight at a time (benchmarks/scale.py).
-# sshd on the manager takes 100 connections that are being made (node/sshd.conf).
-OPERATIONS_AT_ONCE = 96
 
 
 def find_own_login(environment: Mapping[str, str], home: Path) -> Path | None:
@@ -62,7 +58,6 @@ def pulumi_environment(
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
     }
-    result.setdefault("PULUMI_OPTION_PARALLEL", str(OPERATIONS_AT_ONCE))
     if "PULUMI_BACKEND_URL" not in environment:
         if own_login := find_own_login(environment, home or Path.home()):
             result["PULUMI_CREDENTIALS_PATH"] = str(own_login)

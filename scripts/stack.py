@@ -25,7 +25,17 @@ from swarmhub.errors import Finding, UserError
 CLOUD_ID_VARIABLE = "SWARMHUB_REHEARSAL_ID"
 # What Pulumi itself writes into a stack's file; all else comes from the file in the checkout.
 KEYS_OF_PULUMI = ("encryptionsalt", "encryptedkey", "secretsprovider")
-OPTIONS_OF_A_CHANGE = ("--yes", "--skip-preview", "--suppress-outputs")
+# Pulumi's own default is four for each of the operator's processors, and most operations wait for a machine:
+# with 8, the first boots of 200 workers would be waited for eight at a time (benchmarks/scale.py).
+# sshd on the manager takes 100 connections that are being made (node/sshd.conf). The variable that Pulumi has
+# for every option, PULUMI_OPTION_PARALLEL, makes 3.259 panic, for this option is a number.
+OPERATIONS_AT_ONCE = 96
+OPTIONS_OF_A_CHANGE = (
+    "--yes",
+    "--skip-preview",
+    "--suppress-outputs",
+    f"--parallel={OPERATIONS_AT_ONCE}",
+)
 
 
 class ChangeFailed(UserError):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.scale import record, replay
-from scripts.environment import OPERATIONS_AT_ONCE
+from scripts.stack import OPERATIONS_AT_ONCE
 
 
 @pytest.fixture(autouse=True)
