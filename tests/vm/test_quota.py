@@ -241,7 +241,9 @@ def mount_option(target: str, export: str, *, read_only: bool = False) -> str:
     """What Docker is told to mount a folder as the spawner does."""
     nfs = NfsExport(server="127.0.0.1", export=export, options=planned.HOME_MOUNT_OPTIONS)
     options = [f'"volume-opt={name}={value}"' for name, value in nfs.driver_options().items()]
-    words = ["type=volume", f"dst={target}", "volume-nocopy", "volume-driver=local", *options]
+    # Docker wants a name for what is read-only.
+    source = f"src={target.strip('/').replace('/', '-')}"
+    words = ["type=volume", source, f"dst={target}", "volume-nocopy", "volume-driver=local", *options]
     return "--mount '" + ",".join([*words, *(["readonly"] if read_only else [])]) + "'"
 
 
