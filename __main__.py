@@ -45,6 +45,9 @@ def main() -> None:
     if report.cost:
         pulumi.export("cost", str(report.cost))
     pulumi.export("manager", workshop.manager)
+    if workshop.storage:
+        pulumi.export("storage", workshop.storage)
+    pulumi.export("volumes", workshop.volumes)
     pulumi.export("ssh", workshop.manager.apply(lambda manager: Manager.read(manager).line()))
 
 

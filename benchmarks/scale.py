@@ -85,6 +85,12 @@ def waits_for(graph: Graph) -> dict[str, set[str]]:
     return result
 
 
+def server_of(ready: Resource) -> str:
+    """The URN of the server whose first boot a command ``...-ready`` waits for."""
+    name = ready.name.removesuffix("-ready") + "-server"
+    return next(urn for urn in ready.dependencies if urn.endswith(f"::{name}"))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Replay:
     """``seconds`` of wall time, the longest chain that made it, and what each service was asked."""
@@ -116,7 +122,7 @@ def replay(graph: Graph, at_once: int) -> Replay:
             busy += 1
             end = now + duration(resources[urn])
             if resources[urn].name.endswith("-ready"):
-                end = max(now + CONNECT_SECONDS, ended[resources[urn].deleted_with] + FIRST_BOOT_SECONDS)
+                end = max(now + CONNECT_SECONDS, ended[server_of(resources[urn])] + FIRST_BOOT_SECONDS)
             heapq.heappush(running, (end, number, urn))
         most = max(most, busy)
         now, _, last = heapq.heappop(running)

@@ -21,7 +21,7 @@ from rehearsal import cloud_root, guest
 from swarmhub import plan as planned
 from swarmhub.text import QUOTA_PROGRAM, home_files, storage_files
 from tests.support.stacks import dev_plan
-from tests.vm.machine import VOLUME_ID, VirtualMachine, virtual_machine
+from tests.vm.machine import VOLUME_ID, VOLUME_SIZE_GB, VirtualMachine, virtual_machine
 
 GUEST = Path(__file__).parent.parent / "tests" / "vm" / "guest"
 NETWORK = "127.0.0.0/8"
@@ -39,7 +39,9 @@ PATIENCE_SECONDS = 60
 
 def set_up(machine: VirtualMachine) -> None:
     plan = dev_plan(storage__home_quota_gb=QUOTA_GB)
-    machine.step("ensure-storage.sh", (VOLUME_ID, planned.MOUNT_POINT), storage_files(NETWORK))
+    volume = (VOLUME_ID, str(VOLUME_SIZE_GB), planned.MOUNT_POINT, "docker.service")
+    machine.step("ensure-volume.sh", volume, ())
+    machine.step("ensure-storage.sh", (planned.MOUNT_POINT,), storage_files(NETWORK, None))
     arguments = (planned.MOUNT_POINT, str(planned.HOME_OWNER_ID), "")
     machine.step("ensure-homes.sh", arguments, home_files(plan, NETWORK))
     machine.run(f"install -d -m 0700 -o 1000 -g 1000 {HOME} && mkdir -p {MOUNTED} && {MOUNT}")

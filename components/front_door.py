@@ -9,7 +9,7 @@ import pulumi
 import pulumi_docker as docker
 from pulumi_command import local
 
-from components.storage import Storage
+from components.storage import Homes
 from components.swarm import Swarm
 from swarmhub import plan as planned
 from swarmhub.text import FRONT_DOOR_CONTAINER, PROJECT_DIRECTORY, front_door_files
@@ -29,7 +29,7 @@ class FrontDoor(pulumi.ComponentResource):
         domain: pulumi.Output[str],
         address: pulumi.Output[str],
         swarm: Swarm,
-        storage: Storage,
+        storage: Homes,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("swarmhub:front_door:FrontDoor", name, None, opts)

@@ -10,7 +10,7 @@ import pulumi_docker as docker
 
 from components.generated import generate_word
 from components.login import make_login_secrets
-from components.storage import Storage
+from components.storage import Homes
 from components.swarm import Swarm
 from swarmhub import plan as planned
 from swarmhub.text import HUB_SERVICE, PROXY_SERVICE, hub_config
@@ -39,7 +39,7 @@ class Hub(pulumi.ComponentResource):
         plan: planned.Plan,
         domain: pulumi.Output[str],
         swarm: Swarm,
-        storage: Storage,
+        storage: Homes,
         after: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -79,7 +79,7 @@ class Hub(pulumi.ComponentResource):
             mounts=[
                 self._bind("/run/docker.sock", "/var/run/docker.sock"),
                 self._bind(planned.HUB_STATE_DIRECTORY, "/srv/state"),
-                self._bind(planned.HOMES_DIRECTORY, "/srv/homes"),
+                *([self._bind(planned.HOMES_DIRECTORY, "/srv/homes")] if plan.homes else []),
             ],
             # A changed image is on every worker before the hub starts servers from it.
             depends_on=[storage.ready, *after],

@@ -10,15 +10,19 @@ from pulumi_openstack import compute, networking
 
 from components.generated import generate_host_key
 from components.network import Network
-from components.remote_host import OperatorKey, RemoteHost
+from components.release import release_volumes
+from components.remote_host import Life, OperatorKey, RemoteHost
 from swarmhub.plan import Machine as PlannedMachine
-from swarmhub.plan import Plan
+from swarmhub.plan import Plan, Role
 from swarmhub.text import cloud_config
 
 
 @dataclass(frozen=True, kw_only=True)
 class MachineArgs:
-    """``public`` gives the machine the floating IP; ``through`` is the jump host of one that has none."""
+    """``public`` gives the machine the floating IP; ``through`` is the jump host of one that has none.
+
+    ``holds_homes`` opens NFS on it.
+    """
 
     plan: Plan
     machine: PlannedMachine
@@ -27,6 +31,7 @@ class MachineArgs:
     key: OperatorKey
     public: bool = False
     through: RemoteHost | None = None
+    holds_homes: bool = False
     created_after: Sequence[pulumi.Resource] = ()
 
 
@@ -48,15 +53,21 @@ def boot_devices(plan: Plan) -> list[compute.InstanceBlockDeviceArgs] | None:
 
 
 class Machine(pulumi.ComponentResource):
-    """``instance``, ``address`` inside the network, ``reached_at`` from outside, ``host`` to run steps on."""
+    """``instance``, its ``life``, ``address`` inside the network, and ``host`` to run steps on.
+
+    ``reached_at`` is its address from outside.
+    """
 
     def __init__(self, name: str, args: MachineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarmhub:machine:Machine", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         plan, machine, network = args.plan, args.machine, args.network
+        self.plan = machine
+        member = machine.role is not Role.STORAGE
         groups: list[pulumi.Input[str]] = [
-            network.members.id,
+            *([network.members.id] if member else []),
             *([network.entrance.id] if args.public else []),
+            *([network.homes.id] if args.holds_homes and network.homes else []),
             *plan.extra_security_group_ids,
         ]
         port = networking.Port(
@@ -71,6 +82,24 @@ class Machine(pulumi.ComponentResource):
         host_key = generate_host_key(f"{name}-host-key", self)
         user_data = pulumi.Output.all(host_key.private, host_key.public).apply(
             lambda pair: cloud_config(plan, machine, network.subnet_cidr, *pair)
+        )
+        floating_address = network.floating_address if args.public else None
+        self.reached_at = floating_address or self.address
+        released = (
+            []
+            if machine.role is Role.WORKER
+            else [
+                release_volumes(
+                    f"{name}-release",
+                    machine,
+                    plan.ssh_user,
+                    args.key,
+                    self.reached_at,
+                    host_key.public,
+                    args.through,
+                    self,
+                )
+            ]
         )
         self.instance = compute.Instance(
             f"{name}-server",
@@ -87,9 +116,13 @@ class Machine(pulumi.ComponentResource):
             key_pair=args.keypair.name,
             networks=[compute.InstanceNetworkArgs(port=port.id)],
             user_data=user_data,
+            stop_before_destroy=machine.ends_gently,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[*network.attached, *args.created_after],
+                depends_on=[*network.attached, *args.created_after, *released],
+                replacement_trigger=machine.reinstall,
+                # Name, address, port and volumes belong to one machine at a time.
+                delete_before_replace=True,
                 # A new image would rebuild the disk in place, the others would replace the machine.
                 ignore_changes=[
                     "imageId",
@@ -99,14 +132,11 @@ class Machine(pulumi.ComponentResource):
                     "availabilityZone",
                     "schedulerHints",
                 ],
-                # Name, address and port belong to one machine at a time.
-                delete_before_replace=True,
                 additional_secret_outputs=["userData"],
             ),
         )
+        self.life = Life(name, machine.reinstall, self.instance, self)
         reachable_after: list[pulumi.Resource] = []
-        floating_address = network.floating_address if args.public else None
-        self.reached_at = floating_address or self.address
         if floating_address:
             association = networking.FloatingIpAssociate(
                 f"{name}-address",
@@ -122,7 +152,7 @@ class Machine(pulumi.ComponentResource):
             key=args.key,
             host_public_key=host_key.public,
             parent=self,
-            lives_in=self.instance,
+            life=self.life,
             reachable_after=reachable_after,
             through=args.through,
         )

@@ -11,7 +11,10 @@ from swarmhub import plan as planned
 
 
 class Network(pulumi.ComponentResource):
-    """``members`` and ``entrance`` are security groups; ``floating_address`` is None without floating IP."""
+    """``members``, ``entrance`` and ``homes`` are security groups.
+
+    ``floating_address`` is None without a floating IP.
+    """
 
     def __init__(self, name: str, plan: planned.Network, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarmhub:network:Network", name, None, opts)
@@ -34,6 +37,15 @@ class Network(pulumi.ComponentResource):
         )
         for opening in plan.entrance:
             self._open(f"{name}-entrance-{opening.name}", self.entrance, opening)
+        self.homes: networking.SecGroup | None = None
+        if plan.homes:
+            self.homes = self._group(
+                f"{name}-homes",
+                planned.homes_name(plan),
+                "What the machine with the homes answers to in the swarm",
+            )
+            for opening in plan.homes:
+                self._open(f"{name}-homes-{opening.name}", self.homes, opening)
         self.floating_address = None if plan.direct else self._floating_address(name, plan)
         self.register_outputs({"id": self.id})
 
@@ -88,6 +100,6 @@ class Network(pulumi.ComponentResource):
             port_range_min=opening.port,
             port_range_max=opening.port,
             remote_ip_prefix=str(opening.source) if opening.source else None,
-            remote_group_id=None if opening.source else group.id,
+            remote_group_id=None if opening.source else self.members.id,
             opts=self._child,
         )

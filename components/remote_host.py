@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import pulumi
-from pulumi_command import remote
+from pulumi_command import local, remote
 
 from swarmhub.text import NodeFile, script
 
@@ -63,6 +63,51 @@ def _removal(name: str, arguments: Sequence[pulumi.Input[str]]) -> dict[str, Any
     }
 
 
+class Life:
+    """What is in a machine ends with it, and begins anew in the one that replaces it.
+
+    Pulumi skips the deletion of what is ``deleted_with`` a resource only while that one's own deletion
+    stands: a server that is replaced is deleted and there again, and the services that the former one had
+    would be looked for in its successor. So there is one ``end`` for each server that the machine has had.
+    """
+
+    def __init__(
+        self, name: str, number: int, instance: pulumi.CustomResource, parent: pulumi.Resource
+    ) -> None:
+        self.number, self.instance = number, instance
+        self.end = local.Command(
+            f"{name}-life-{number}",
+            create="true",
+            # Deleted together with the server, before anything that was in it.
+            triggers=[instance.id],
+            opts=pulumi.ResourceOptions(parent=parent),
+        )
+
+    def options(
+        self,
+        parent: pulumi.Resource,
+        *,
+        depends_on: Sequence[pulumi.Resource] = (),
+        provider: pulumi.ProviderResource | None = None,
+        ignore_changes: Sequence[str] = (),
+        delete_before_replace: bool | None = None,
+        additional_secret_outputs: Sequence[str] = (),
+        custom_timeouts: pulumi.CustomTimeouts | None = None,
+    ) -> pulumi.ResourceOptions:
+        """Options of a resource that is in the machine."""
+        return pulumi.ResourceOptions(
+            parent=parent,
+            deleted_with=self.end,
+            replacement_trigger=self.number,
+            depends_on=[self.instance, *depends_on],
+            provider=provider,
+            ignore_changes=list(ignore_changes),
+            delete_before_replace=delete_before_replace,
+            additional_secret_outputs=list(additional_secret_outputs),
+            custom_timeouts=custom_timeouts,
+        )
+
+
 class RemoteHost:
     """Its steps wait for the first boot and end with the machine they ran on."""
 
@@ -75,14 +120,14 @@ class RemoteHost:
         key: OperatorKey,
         host_public_key: pulumi.Input[str],
         parent: pulumi.Resource,
-        lives_in: pulumi.Resource,
+        life: Life,
         reachable_after: Sequence[pulumi.Resource],
         through: RemoteHost | None = None,
     ) -> None:
         self.name, self.user, self.key = name, user, key
         self.address = pulumi.Output.from_input(address)
         self.host_public_key = pulumi.Output.from_input(host_public_key)
-        self._parent, self._lives_in = parent, lives_in
+        self._life = life
         self.ready: remote.Command
         self._connection = remote.ConnectionArgs(
             host=address,
@@ -98,10 +143,9 @@ class RemoteHost:
             connection=self._connection,
             create=AWAIT_FIRST_BOOT,
             add_previous_output_in_env=False,
-            opts=pulumi.ResourceOptions(
-                parent=parent,
-                deleted_with=lives_in,
-                depends_on=[lives_in, *reachable_after, *([through.ready] if through else [])],
+            opts=life.options(
+                parent,
+                depends_on=[*reachable_after, *([through.ready] if through else [])],
                 custom_timeouts=pulumi.CustomTimeouts(create="15m", update="15m"),
             ),
         )
@@ -160,9 +204,8 @@ class RemoteHost:
             triggers=list(replaced_with) or None,
             add_previous_output_in_env=False,
             logging=remote.Logging.NONE if secret_output else remote.Logging.STDOUT_AND_STDERR,
-            opts=pulumi.ResourceOptions(
-                parent=parent,
-                deleted_with=self._lives_in,
+            opts=self._life.options(
+                parent,
                 depends_on=[self.ready, *depends_on],
                 additional_secret_outputs=["stdout"] if secret_output else [],
                 custom_timeouts=pulumi.CustomTimeouts(

@@ -1,6 +1,8 @@
-"""The data volume on the manager: XFS with project quotas, its homes exported to the machines over NFSv4."""
+"""Volumes that outlive their machines, the file systems on them, and where users' homes are mounted from."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import pulumi
 from pulumi_openstack import blockstorage, compute
@@ -8,67 +10,146 @@ from pulumi_openstack import blockstorage, compute
 from components.machine import Machine
 from components.network import Network
 from swarmhub import plan as planned
-from swarmhub.text import home_files, storage_files
+from swarmhub.text import home_files, manager_mount_options, storage_files
 
 
-class DataVolume(pulumi.ComponentResource):
-    """The Cinder volume alone: it is made before the machine that uses it and outlives it."""
+class Volume(pulumi.ComponentResource):
+    """The Cinder volume alone: it is made before the machine that uses it and outlives it.
 
-    def __init__(self, name: str, plan: planned.Plan, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("swarmhub:storage:DataVolume", name, None, opts)
+    One that the cloud has already is imported; for one that is in the state, that changes nothing.
+    """
+
+    def __init__(self, name: str, plan: planned.Volume, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("swarmhub:storage:Volume", name, None, opts)
+        self.plan = plan
         self.volume = blockstorage.Volume(
             f"{name}-volume",
-            name=plan.volume_name,
-            size=plan.volume_size_gb,
-            description="swarmhub: homes, hub database, certificates",
+            name=plan.name,
+            size=plan.size_gb,
+            description=plan.about,
+            metadata=plan.metadata,
             enable_online_resize=True,
             volume_type=plan.volume_type,
-            availability_zone=plan.volume_availability_zone,
+            availability_zone=plan.availability_zone,
             opts=pulumi.ResourceOptions(
-                # Another type or zone would be another volume, and the data lost.
                 parent=self,
-                ignore_changes=["volumeType", "availabilityZone"],
+                import_=plan.existing_id,
+                retain_on_delete=plan.keep,
+                protect=plan.protect,
+                ignore_changes=[
+                    # Another type or zone would be another volume, and the data lost.
+                    "volumeType",
+                    "availabilityZone",
+                    # Cinder adds to the metadata, and an imported volume does not say how it may be resized:
+                    # both would be changes for ever. Only a run that resizes needs the latter.
+                    "metadata",
+                    *([] if plan.grows else ["enableOnlineResize"]),
+                ],
             ),
         )
         self.register_outputs({"volume_id": self.volume.id})
 
 
-class Storage(pulumi.ComponentResource):
-    """``address`` is the NFS server's; homes can be mounted after ``ready``, have quotas after ``homes``."""
+class FileSystem(pulumi.ComponentResource):
+    """A volume attached to a machine, formatted if it is blank, grown, mounted; ``ready`` is done then."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        volume: Volume,
+        machine: Machine,
+        directories: Sequence[str] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("swarmhub:storage:FileSystem", name, None, opts)
+        attached = compute.VolumeAttach(
+            f"{name}-attachment",
+            instance_id=machine.instance.id,
+            volume_id=volume.volume.id,
+            opts=machine.life.options(self),
+        )
+        self.ready = machine.host.run(
+            f"{name}-file-system",
+            steps=["ensure-volume.sh"],
+            arguments=[
+                volume.volume.id,
+                # After the resizing, and so after Cinder has done it.
+                volume.volume.size.apply(str),
+                volume.plan.mount_point,
+                "nfs-server.service" if machine.plan.role is planned.Role.STORAGE else "docker.service",
+                *directories,
+            ],
+            depends_on=[attached],
+            parent=self,
+        )
+        self.register_outputs({})
+
+
+class Homes(pulumi.ComponentResource):
+    """Users' homes; ``address`` is the NFS server's, ``ready`` is done when homes can be made and mounted.
+
+    Without homes ``address`` is empty, and ``ready`` waits for the hub's state alone. After all of
+    ``quotas_kept``, homes on a volume of the stack have quotas.
+    """
 
     def __init__(
         self,
         name: str,
         *,
         plan: planned.Plan,
-        data: DataVolume,
-        machine: Machine,
         network: Network,
+        manager: Machine,
+        storage: Machine | None,
+        state: FileSystem,
+        data: FileSystem | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("swarmhub:storage:Storage", name, None, opts)
-        attached = compute.VolumeAttach(
-            f"{name}-attachment",
-            instance_id=machine.instance.id,
-            volume_id=data.volume.id,
-            opts=pulumi.ResourceOptions(parent=self, deleted_with=machine.instance),
-        )
-        self.ready = machine.host.run(
-            f"{name}-file-system",
-            steps=["ensure-storage.sh"],
-            arguments=[data.volume.id, planned.MOUNT_POINT],
-            files=storage_files(network.subnet_cidr),
-            depends_on=[attached],
-            parent=self,
-        )
+        super().__init__("swarmhub:storage:Homes", name, None, opts)
+        self.address = pulumi.Output.from_input("")
+        self.ready = state.ready
+        self.quotas_kept: Sequence[pulumi.Resource] = ()
+        if data:
+            server = storage or manager
+            self.address = server.address
+            self.ready = server.host.run(
+                f"{name}-exports",
+                steps=["ensure-storage.sh"],
+                arguments=[planned.MOUNT_POINT],
+                files=manager.address.apply(
+                    lambda address: storage_files(network.subnet_cidr, address if storage else None)
+                ),
+                depends_on=[data.ready, state.ready],
+                parent=self,
+            )
+            self.quotas_kept = [self._keep_quotas(name, plan, network, server)]
+        elif plan.homes and plan.homes.server:
+            self.address = pulumi.Output.from_input(plan.homes.server)
+        if plan.homes and (storage or plan.homes.server):
+            self.ready = manager.host.run(
+                f"{name}-mount",
+                steps=["ensure-homes-mount.sh"],
+                arguments=[
+                    self.address,
+                    plan.homes.export,
+                    planned.HOMES_DIRECTORY,
+                    manager_mount_options(),
+                    str(planned.HOME_OWNER_ID),
+                ],
+                depends_on=[self.ready],
+                parent=self,
+            )
+        self.register_outputs({"address": self.address})
+
+    def _keep_quotas(
+        self, name: str, plan: planned.Plan, network: Network, server: Machine
+    ) -> pulumi.Resource:
         shared = planned.SHARED_DIRECTORY if plan.settings.storage.shared_folder else ""
-        self.homes = machine.host.run(
-            f"{name}-homes",
+        return server.host.run(
+            f"{name}-quotas",
             steps=["ensure-homes.sh"],
             arguments=[planned.MOUNT_POINT, str(planned.HOME_OWNER_ID), shared],
             files=home_files(plan, network.subnet_cidr),
             depends_on=[self.ready],
             parent=self,
         )
-        self.address = machine.address
-        self.register_outputs({"address": self.address})

@@ -102,11 +102,10 @@ class Swarm(pulumi.ComponentResource):
         delete_before_replace: bool = False,
     ) -> pulumi.ResourceOptions:
         """Options of anything that the Docker provider makes in this swarm: it ends with the manager."""
-        return pulumi.ResourceOptions(
-            parent=parent or self,
+        return self.manager.life.options(
+            parent or self,
             provider=self.provider,
-            deleted_with=self.manager.instance,
-            depends_on=list(depends_on),
-            ignore_changes=list(ignore_changes),
+            depends_on=depends_on,
+            ignore_changes=ignore_changes,
             delete_before_replace=delete_before_replace,
         )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 import pulumi
 import pulumi_openstack as openstack
+from pulumi_command import local
 from pulumi_openstack import compute
 
 from components.front_door import FrontDoor
@@ -13,15 +17,29 @@ from components.machine import Machine, MachineArgs
 from components.network import Network
 from components.probe import Probe
 from components.remote_host import OperatorKey
-from components.storage import DataVolume, Storage
+from components.storage import FileSystem, Homes, Volume
 from components.swarm import Swarm
-from swarmhub.plan import Plan
+from swarmhub.plan import FRONT_DOOR_STATE_DIRECTORY, HUB_STATE_DIRECTORY, Plan
 
 CLOUD_RETRIES = 5
 
 
+def _reached(machine: Machine) -> pulumi.Output[dict[str, str]]:
+    """How ssh reaches a machine, as live.deployment.Manager reads it."""
+    return pulumi.Output.all(
+        address=machine.reached_at,
+        user=machine.host.user,
+        private_key_file=machine.host.key.private_file,
+        host_key=machine.host.host_public_key,
+    )
+
+
 class Workshop(pulumi.ComponentResource):
-    """What its organiser needs: ``domain``, ``address``, ``login``, and ``manager`` (how ssh reaches it)."""
+    """What its organiser needs: ``domain``, ``address``, ``login``, and ``manager`` (how ssh reaches it).
+
+    ``volumes`` are the ids of what holds data, by name; ``storage`` is how ssh reaches the machine that has
+    the homes on a volume, through the manager where it is another, or None when no machine of the stack has.
+    """
 
     def __init__(
         self, name: str, plan: Plan, key: OperatorKey, opts: pulumi.ResourceOptions | None = None
@@ -44,7 +62,12 @@ class Workshop(pulumi.ComponentResource):
             public_key=key.public,
             opts=pulumi.ResourceOptions(parent=self, provider=cloud),
         )
-        data = DataVolume("data", plan, child)
+        state_volume = Volume("state", plan.state, child)
+        data_volume = Volume("data", plan.data, child) if plan.data else None
+        # The other way round on the way down: a volume that is still attached cannot be deleted.
+        on_manager = [state_volume.volume]
+        if data_volume and not plan.storage:
+            on_manager.append(data_volume.volume)
         manager = Machine(
             plan.manager.name,
             MachineArgs(
@@ -54,8 +77,8 @@ class Workshop(pulumi.ComponentResource):
                 keypair=keypair,
                 key=key,
                 public=True,
-                # The other way round on the way down: a volume that is still attached cannot be deleted.
-                created_after=[data.volume],
+                holds_homes=plan.storage is None,
+                created_after=on_manager,
             ),
             child,
         )
@@ -69,7 +92,43 @@ class Workshop(pulumi.ComponentResource):
             )
             for worker in plan.workers
         ]
-        storage = Storage("storage", plan=plan, data=data, machine=manager, network=network, opts=child)
+        storage_machine = None
+        if plan.storage and data_volume:
+            storage_machine = Machine(
+                plan.storage.name,
+                MachineArgs(
+                    plan=plan,
+                    machine=plan.storage,
+                    network=network,
+                    keypair=keypair,
+                    key=key,
+                    through=manager.host,
+                    holds_homes=True,
+                    created_after=[data_volume.volume],
+                ),
+                child,
+            )
+        data = None
+        if data_volume:
+            data = FileSystem("data", volume=data_volume, machine=storage_machine or manager, opts=child)
+        storage = Homes(
+            "homes",
+            plan=plan,
+            network=network,
+            manager=manager,
+            storage=storage_machine,
+            state=FileSystem(
+                "state",
+                volume=state_volume,
+                machine=manager,
+                directories=[
+                    Path(directory).name for directory in (HUB_STATE_DIRECTORY, FRONT_DOOR_STATE_DIRECTORY)
+                ],
+                opts=child,
+            ),
+            data=data,
+            opts=child,
+        )
         swarm = Swarm("swarm", plan=plan, network=network, manager=manager, workers=workers, opts=child)
         hub_images = plan.settings.hub.images
         images = Images(
@@ -85,12 +144,8 @@ class Workshop(pulumi.ComponentResource):
         )
         self.address = manager.reached_at
         self.domain = self.address.apply(plan.domain_at)
-        self.manager: pulumi.Output[dict[str, str]] = pulumi.Output.all(
-            address=self.address,
-            user=plan.ssh_user,
-            private_key_file=key.private_file,
-            host_key=manager.host.host_public_key,
-        )
+        self.manager = _reached(manager)
+        self.storage = _reached(storage_machine or manager) if plan.data else None
         hub = Hub(
             "hub",
             plan=plan,
@@ -124,8 +179,33 @@ class Workshop(pulumi.ComponentResource):
                 front_door.container.id,
                 *(worker.instance.id for worker in workers),
             ],
-            depends_on=[hub.hub, hub.proxy, storage.homes, front_door.certificate, *swarm.workers_ready],
+            depends_on=[
+                hub.hub,
+                hub.proxy,
+                *storage.quotas_kept,
+                front_door.certificate,
+                *swarm.workers_ready,
+            ],
             opts=child,
         )
         self.login = hub.login
+        self.volumes = pulumi.Output.all(
+            **{each.plan.name: each.volume.id for each in (state_volume, data_volume) if each}
+        )
+        if plan.state.keep:
+            # Told when it is deleted: `pulumi destroy` runs no program that could say what it leaves.
+            local.Command(
+                "kept-volumes",
+                create="true",
+                delete=self.volumes.apply(
+                    lambda ids: shlex.join(
+                        [
+                            "echo",
+                            "kept in the cloud: "
+                            + ", ".join(f"{name} ({ids[name]})" for name in sorted(ids)),
+                        ]
+                    )
+                ),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
         self.register_outputs({"address": self.address, "domain": self.domain})

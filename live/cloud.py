@@ -25,6 +25,7 @@ from swarmhub.facts import (
     CloudFacts,
     CloudRequest,
     ExistingNetwork,
+    ExistingVolume,
     Flavor,
     Survey,
 )
@@ -34,6 +35,10 @@ NAMES_SHOWN = 8
 # openstacksdk's own entries, for no configuration and for the OS_* variables.
 PSEUDO_CLOUDS = {"defaults", "envvars"}
 MEGABYTES_PER_GIGABYTE = 1024
+# A volume on its way out is none; one in another state than these is not to be counted on.
+LEAVING = {"deleting"}
+DETACHED = {"available", "reserved", "attaching"}
+ATTACHED = {"in-use", "detaching", "extending"}
 
 # keystoneauth warns on standard error of what becomes a finding here.
 logging.getLogger("keystoneauth").setLevel(logging.ERROR)
@@ -264,6 +269,43 @@ def _find_zone(zones: Iterable[Any], key: str, name: str) -> Attempt[str]:
     return (name, []) if name in names else (None, [_missing(key, "availability zone", name, names)])
 
 
+def _find_volumes(
+    connection: Any, wanted: Mapping[str, str], metadata: Mapping[str, str]
+) -> Attempt[dict[str, ExistingVolume]]:
+    """The stack's volumes by name; one that is not there yet is no finding."""
+    ours = [
+        each
+        for each in connection.block_storage.volumes()
+        if each.status not in LEAVING and metadata.items() <= (each.metadata or {}).items()
+    ]
+    found, findings = {}, []
+    for key, name in wanted.items():
+        named = [each for each in ours if each.name == name]
+        if len(named) > 1:
+            ids = " and ".join(sorted(each.id for each in named))
+            findings.append(
+                Finding(
+                    where=key,
+                    problem=f"the project has {len(named)} volumes {name}: {ids}",
+                    rule="Which of them holds this stack's data cannot be told",
+                    remedy="Rename or delete the one that does not: openstack volume set --name NEW ID",
+                )
+            )
+        elif named and named[0].status not in DETACHED | ATTACHED:
+            findings.append(
+                Finding(
+                    where=key,
+                    problem=f"the volume {name} ({named[0].id}) is in the state {named[0].status}",
+                    remedy=f"See openstack volume show {named[0].id}, and have the cloud's operators mend it",
+                )
+            )
+        elif named:
+            found[name] = ExistingVolume(
+                id=named[0].id, size_gb=named[0].size, attached=named[0].status in ATTACHED
+            )
+    return found, findings
+
+
 def _image_fits(image: Any, flavors: Mapping[str, Flavor], request: CloudRequest) -> list[Finding]:
     findings = []
     for key, name in request.flavors.items():
@@ -326,6 +368,8 @@ def _questions(connection: Any, request: CloudRequest) -> dict[str, Callable[[],
         "security groups": lambda: _find_groups(connection, request.security_groups),
         "volume types": lambda: _find_volume_types(connection, request.volume_types),
     }
+    if request.volumes:
+        questions["volumes"] = lambda: _find_volumes(connection, request.volumes, request.volume_metadata)
     if external := request.external_network:
         questions["external network"] = lambda: _find_external_network(connection, *external)
     if network := request.network:
@@ -377,6 +421,7 @@ def survey_cloud(request: CloudRequest, prefix: str = "", connect: Connect = con
         flavors=flavors,
         external_network_id=found.get("external network"),
         network=found.get("network"),
+        volumes=found.get("volumes") or {},
         router_id=found.get("router"),
         security_group_ids=found["security groups"] or (),
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from live.pulumi import ask, selected_stack
 from swarmhub.errors import Finding, UserError
-from swarmhub.text import ssh_options
+from swarmhub.text import jump_options, ssh_options
 
 CONNECT_SECONDS = 15
 SCRIPT_SECONDS = 120
@@ -21,28 +21,36 @@ SSH_FAILED = 255
 
 @dataclass(frozen=True, kw_only=True)
 class Manager:
-    """How the manager is reached: only the host key that its machine was given is accepted."""
+    """How the manager is reached: only the host key that its machine was given is accepted.
+
+    Another machine of the stack is reached ``through`` it.
+    """
 
     address: str
     user: str
     private_key_file: str
     host_key: str
+    through: Manager | None = None
 
     @classmethod
-    def read(cls, output: Mapping[str, str]) -> Manager:
-        """Take it from the stack's output ``manager``."""
-        return cls(**{name: output[name] for name in cls.__dataclass_fields__})
+    def read(cls, output: Mapping[str, str], through: Manager | None = None) -> Manager:
+        """Take it from the stack's output ``manager`` or ``storage``."""
+        names = ("address", "user", "private_key_file", "host_key")
+        return cls(**{name: output[name] for name in names}, through=through)
 
     def ssh(self) -> list[str]:
         """The words of an ssh command line, up to what is to run."""
         return [
             "ssh",
             *ssh_options(self.private_key_file, self.host_key),
+            *(jump_options(self.through.ssh(), self.address) if self.through else []),
             f"{self.user}@{self.address}",
         ]
 
     def line(self) -> str:
         """What a person types to get there; the generated host key is known, so nothing is asked."""
+        if self.through:
+            return shlex.join(self.ssh())
         known_host = f"KnownHostsCommand=/bin/echo %H {self.host_key}"
         return shlex.join(
             ["ssh", "-i", self.private_key_file, "-o", known_host, f"{self.user}@{self.address}"]
@@ -78,7 +86,7 @@ class Manager:
 
     def _failure(self, problem: str) -> UserError:
         finding = Finding(
-            where=f"manager {self.address}",
+            where=f"{'storage machine' if self.through else 'manager'} {self.address}",
             problem=problem,
             remedy=f"Look at the machine: {self.line()}",
         )
@@ -95,6 +103,15 @@ class Deployment:
     @property
     def manager(self) -> Manager:
         return Manager.read(self.outputs["manager"])
+
+    @property
+    def storage(self) -> Manager | None:
+        """The machine with the homes' volume, the manager or another; None when the stack has no such."""
+        if "storage" not in self.outputs:
+            return None
+        if self.outputs["storage"] == self.outputs["manager"]:
+            return self.manager
+        return Manager.read(self.outputs["storage"], through=self.manager)
 
 
 def read_deployment(stack: str | None) -> Deployment:

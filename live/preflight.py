@@ -18,6 +18,6 @@ def examine(
 
     Raises ``UserError`` when the cloud does not answer at all.
     """
-    survey = survey_cloud(cloud_request(settings), name_prefix(stack), connect)
+    survey = survey_cloud(cloud_request(settings, stack), name_prefix(stack), connect)
     plan = make_plan(settings, survey.facts, stack, login_facts)
     return plan, check(plan, survey, datetime.datetime.now(datetime.UTC))

@@ -1,8 +1,8 @@
 """Deletes what a killed `pulumi up` was creating: what the cloud has of a stack and its state does not.
 
 Only what bears a name of the stack's plan is looked at: another stack's may begin with the same words. Only
-what the state does not know is deleted, and of volumes only those whose creation was pending, since one may
-hold data.
+what the state does not know is deleted, and of volumes only those whose own creation was pending: one that an
+earlier destroy kept holds data.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from swarmhub.plan import resource_name
 from swarmhub.settings import MAX_WORKERS
 
 GONE_SECONDS = 120
-MACHINES = ("manager", *(f"worker-{number}" for number in range(1, MAX_WORKERS + 1)))
+MACHINES = ("manager", "storage", *(f"worker-{number}" for number in range(1, MAX_WORKERS + 1)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ KINDS = (
     ),
     Kind(
         title="security group",
-        what=("network-members", "network-entrance"),
+        what=("network-members", "network-entrance", "network-homes"),
         list_all=lambda cloud: cloud.network.security_groups(),
         delete=lambda cloud, each: cloud.network.delete_security_group(each),
     ),
@@ -121,7 +121,7 @@ KINDS = (
     ),
     Kind(
         title=VOLUME,
-        what=("data",),
+        what=("data", "state"),
         list_all=lambda cloud: cloud.block_storage.volumes(),
         delete=_delete_volume,
     ),
@@ -138,10 +138,13 @@ def known_ids(export: Mapping[str, Any]) -> set[str]:
     return {each["id"] for each in _deployment(export).get("resources") or [] if each.get("id")}
 
 
-def pending_creations(export: Mapping[str, Any]) -> set[str]:
-    """The types of what was being created when the run was ended."""
-    pending = _deployment(export).get("pending_operations") or []
-    return {each["resource"]["type"] for each in pending if each.get("type") == "creating"}
+def pending_volumes(export: Mapping[str, Any]) -> set[str]:
+    """The names of the volumes that were being created when the run was ended."""
+    return {
+        (each["resource"].get("inputs") or {}).get("name", "")
+        for each in _deployment(export).get("pending_operations") or []
+        if each.get("type") == "creating" and each["resource"]["type"] == VOLUME_TYPE
+    }
 
 
 def without_pending_creations(export: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,7 +157,7 @@ def without_pending_creations(export: Mapping[str, Any]) -> dict[str, Any]:
 
 def sweep(cloud: Any, export: Mapping[str, Any], stack: str, *, dry_run: bool = False) -> list[str]:
     """Delete the orphans of a stack; returns the sentences of what was done, and of what could not be."""
-    known, pending = known_ids(export), pending_creations(export)
+    known, pending = known_ids(export), pending_volumes(export)
     said = []
     for kind in KINDS:
         names = kind.names(stack)
@@ -163,9 +166,10 @@ def sweep(cloud: Any, export: Mapping[str, Any], stack: str, *, dry_run: bool = 
             if identity in known or name not in names:
                 continue
             label = f"{kind.title} {name} ({identity})"
-            if kind.title == VOLUME and VOLUME_TYPE not in pending:
+            if kind.title == VOLUME and name not in pending:
                 said.append(
-                    f"kept {label}: it is in no state and may hold data; delete it by hand if it does not"
+                    f"kept {label}: it may hold data, and the next pulumi up takes it up; "
+                    "delete it by hand if it is not wanted"
                 )
                 continue
             if dry_run:

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Make an image of any supported distribution ready for the swarm; run once by cloud-init, safe to run again.
-# usage: bootstrap.sh SSH_USER
+# usage: bootstrap.sh SSH_USER ROLE
+# The role storage is outside the swarm and gets no Docker.
 set -euo pipefail
-[[ $# -eq 1 ]] || { echo "usage: bootstrap.sh SSH_USER" >&2; exit 2; }
-ssh_user=$1
+[[ $# -eq 2 ]] || { echo "usage: bootstrap.sh SSH_USER ROLE" >&2; exit 2; }
+ssh_user=$1 role=$2
 # The oldest Docker whose API has all that the deployment asks of it (1.41).
 oldest_docker=20.10
 
@@ -13,7 +14,7 @@ have() {
 
 install_missing() {
   local docker=$1 nfs_server=$2 nfs_client=$3 iptables=$4 missing=()
-  have dockerd || missing+=("$docker")
+  [[ $role == storage ]] || have dockerd || missing+=("$docker")
   have exportfs || missing+=("$nfs_server")
   have mount.nfs4 || missing+=("$nfs_client")
   have mkfs.xfs || missing+=(xfsprogs)
@@ -43,7 +44,7 @@ hold_docker() {
 if have apt-get; then
   install_missing docker.io nfs-kernel-server nfs-common iptables
 elif have dnf; then
-  if ! have dockerd && [[ ! -e /etc/yum.repos.d/docker-ce.repo ]]; then
+  if [[ $role != storage && ! -e /etc/yum.repos.d/docker-ce.repo ]] && ! have dockerd; then
     # Rocky and its kin have no Docker of their own.
     dnf install -y -q dnf-plugins-core
     dnf config-manager --add-repo https://download.docker.com/linux/rhel/docker-ce.repo
@@ -53,6 +54,24 @@ else
   echo "bootstrap: neither apt-get nor dnf is here. Use an image of Debian, Ubuntu or Rocky Linux" >&2
   exit 1
 fi
+
+# The deployment opens many short ssh sessions at once; sshd's default drops connections from the tenth on.
+# Where a socket starts sshd, it may not run yet, and reads its configuration when it does.
+for unit in ssh.service sshd.service; do
+  if systemctl cat "$unit" >/dev/null 2>&1; then
+    systemctl try-reload-or-restart "$unit"
+    break
+  fi
+done
+systemctl daemon-reload
+if [[ $role == storage ]]; then
+  # An image that has Docker in it need not run it here.
+  if systemctl cat docker.service >/dev/null 2>&1; then
+    systemctl disable --now --quiet docker.service docker.socket
+  fi
+  exit 0
+fi
+
 hold_docker
 
 version=$(dockerd --version | sed -n 's/^Docker version \([0-9]*\.[0-9]*\).*/\1/p')
@@ -74,15 +93,6 @@ MERGE
 fi
 
 usermod -aG docker "$ssh_user"
-# The deployment opens many short ssh sessions at once; sshd's default drops connections from the tenth on.
-# Where a socket starts sshd, it may not run yet, and reads its configuration when it does.
-for unit in ssh.service sshd.service; do
-  if systemctl cat "$unit" >/dev/null 2>&1; then
-    systemctl try-reload-or-restart "$unit"
-    break
-  fi
-done
-systemctl daemon-reload
 if [[ -e /etc/swarmhub/docker.json || -e /etc/systemd/system/docker.service.d/10-swarmhub-proxy.conf ]]; then
   systemctl restart docker.service
 fi

@@ -8,8 +8,12 @@ address=$1 manager=$2
 read -r token || [[ -n $token ]]
 [[ $token =~ ^SWMTKN-[A-Za-z0-9-]+$ ]] || { echo "swarm: what came on standard input is not a join token" >&2; exit 2; }
 
+# A manager that was replaced has the address of the former one and another swarm. The token's third field tells
+# one swarm from another; it is the hash of the swarm's certificate authority, and no secret.
+joined=/var/lib/swarmhub/joined-swarm
+swarm=$(cut -d - -f 3 <<<"$token")
 state=$(docker info --format '{{.Swarm.LocalNodeState}} {{range .Swarm.RemoteManagers}}{{.Addr}}{{end}}')
-[[ $state == "active $manager:2377" ]] && exit 0
+[[ $state == "active $manager:2377" && -f $joined && $(<"$joined") == "$swarm" ]] && exit 0
 [[ $state == inactive* ]] || docker swarm leave --force
 
 # `docker swarm join` takes the token as an argument, which every user of the machine could read: ask the daemon itself.
@@ -17,3 +21,5 @@ printf '{"JoinToken":"%s","RemoteAddrs":["%s:2377"],"AdvertiseAddr":"%s","Listen
   "$token" "$manager" "$address" "$address" "$address" |
   curl --silent --show-error --fail-with-body --max-time 120 --unix-socket /run/docker.sock \
     --header 'Content-Type: application/json' --data-binary @- http://docker/swarm/join
+mkdir -p "${joined%/*}"
+echo "$swarm" >"$joined"

@@ -13,6 +13,7 @@ PAST_TENSE = {
     "create": "created",
     "create-replacement": "created anew",
     "update": "updated",
+    "import": "taken up",
     "delete": "deleted",
     "delete-replaced": "deleted after its replacement",
     "discard": "forgotten",

@@ -17,7 +17,8 @@ class CloudRequest:
     ``cloud`` is an entry of clouds.yaml, or None for the OS_* variables; ``flavors`` and ``volume_types``
     are config key to name; ``network`` is None when the network is ours to make; ``address`` is a floating
     IP that the project should have; ``image_is_pattern`` makes the image's name a regular expression.
-    ``boot_volume`` is the size in GB of the machines' disks when they are volumes.
+    ``boot_volume`` is the size in GB of the machines' disks when they are volumes. ``volumes`` need not be
+    there; they are told from others of that name by ``volume_metadata``.
     """
 
     cloud: str | None
@@ -35,6 +36,8 @@ class CloudRequest:
     zone: tuple[str, str] | None = None
     volume_zone: tuple[str, str] | None = None
     boot_volume: tuple[str, int] | None = None
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    volume_metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +62,17 @@ class ExistingNetwork:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExistingVolume:
+    """A volume of the stack, in use or left by an earlier destroy."""
+
+    id: str
+    size_gb: int
+    attached: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class CloudFacts:
-    """What the names of a request stand for; ``flavors`` is by name."""
+    """What the names of a request stand for; ``flavors`` and ``volumes`` are by name."""
 
     project_name: str
     image_id: str
@@ -68,6 +80,7 @@ class CloudFacts:
     external_network_id: str | None
     image_name: str = ""
     network: ExistingNetwork | None = None
+    volumes: Mapping[str, ExistingVolume] = field(default_factory=dict)
     router_id: str | None = None
     security_group_ids: tuple[str, ...] = ()
 

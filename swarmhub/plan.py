@@ -7,8 +7,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from swarmhub.facts import CloudFacts, CloudRequest, Endpoints, ExistingNetwork, Flavor, LoginFacts
+from swarmhub.facts import (
+    CloudFacts,
+    CloudRequest,
+    Endpoints,
+    ExistingNetwork,
+    ExistingVolume,
+    Flavor,
+    LoginFacts,
+)
 from swarmhub.roster import Person
 from swarmhub.settings import (
     ADDRESS_PLACEHOLDER,
@@ -16,6 +25,7 @@ from swarmhub.settings import (
     LoginKind,
     PublicAddress,
     Settings,
+    StorageKind,
     Tls,
 )
 from swarmhub.sizing import workers_for
@@ -34,10 +44,14 @@ NFS_PORT = 2049
 
 MOUNT_POINT = "/var/nfs"
 HOMES_DIRECTORY = f"{MOUNT_POINT}/homes"
-HUB_STATE_DIRECTORY = f"{MOUNT_POINT}/hub"
 SHARED_DIRECTORY = f"{MOUNT_POINT}/shared"
 QUOTA_STATE_DIRECTORY = f"{MOUNT_POINT}/quota"
-FRONT_DOOR_STATE_DIRECTORY = f"{MOUNT_POINT}/front-door"
+# The hub's state has a volume of its own, always on the manager: homes that fill theirs cannot stop the hub,
+# and its SQLite is never on NFS, where it would lock badly (jupyter/docker-stacks #1820).
+STATE_MOUNT_POINT = "/var/lib/swarmhub/state"
+STATE_SIZE_GB = 1
+HUB_STATE_DIRECTORY = f"{STATE_MOUNT_POINT}/hub"
+FRONT_DOOR_STATE_DIRECTORY = f"{STATE_MOUNT_POINT}/front-door"
 FRONT_DOOR_CONFIG_DIRECTORY = "/etc/swarmhub/front-door"
 CHALLENGE_DIRECTORY = "/var/lib/swarmhub/acme-challenge"
 # Every jupyter docker-stacks image and images/user run as this account.
@@ -50,6 +64,7 @@ PROBE_USER = "swarmhub-probe"
 NO_LOGIN_FACTS = LoginFacts()
 # Nobody sees it: there is no choice.
 ONLY_ENVIRONMENT = "only"
+SIZE_KEY = "storage.size_gb"
 
 
 class Role(StrEnum):
@@ -57,16 +72,59 @@ class Role(StrEnum):
 
     MANAGER = "manager"
     WORKER = "worker"
+    STORAGE = "storage"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """One server: ``name`` inside the stack and as host name, ``server_name`` in the project."""
+    """One server: ``name`` inside the stack and as host name, ``server_name`` in the project.
+
+    Another number in ``reinstall`` replaces it. ``ends_gently`` shuts it down before it is deleted, so that
+    what it has not written yet reaches its volumes.
+    """
 
     name: str
     server_name: str
     role: Role
     flavor_id: str
+    reinstall: int
+    ends_gently: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Volume:
+    """One Cinder volume and where it is mounted; ``existing`` is the one the cloud has by this name.
+
+    ``volume_type`` and ``availability_zone`` None are the cloud's defaults, and count when it is made.
+    """
+
+    name: str
+    about: str
+    metadata: dict[str, str]
+    volume_type: str | None
+    availability_zone: str | None
+    size_gb: int
+    mount_point: str
+    existing: ExistingVolume | None
+    keep: bool
+    protect: bool
+
+    @property
+    def existing_id(self) -> str | None:
+        return self.existing.id if self.existing else None
+
+    @property
+    def grows(self) -> bool:
+        """Whether this run enlarges it."""
+        return self.existing is not None and self.size_gb > self.existing.size_gb
+
+
+@dataclass(frozen=True, kw_only=True)
+class Homes:
+    """What users' homes are mounted from; ``server`` is None when it is a machine of the stack."""
+
+    export: str
+    server: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +143,7 @@ class Network:
 
     ``router_id`` is an existing router to connect a made network to. ``public_address`` is a floating IP
     that is there already; with ``direct`` there is none, for the machines' own addresses are public.
+    ``homes`` is open on the machine that exports them alone.
     """
 
     name: str
@@ -99,11 +158,13 @@ class Network:
     existing: ExistingNetwork | None
     members: tuple[Opening, ...]
     entrance: tuple[Opening, ...]
+    homes: tuple[Opening, ...]
 
     @property
     def groups(self) -> dict[str, tuple[Opening, ...]]:
         """What each security group opens, by its name in the project."""
-        return {members_name(self): self.members, entrance_name(self): self.entrance}
+        homes = {homes_name(self): self.homes} if self.homes else {}
+        return {members_name(self): self.members, entrance_name(self): self.entrance} | homes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,10 +221,10 @@ class Plan:
     overlay: Overlay
     manager: Machine
     workers: tuple[Machine, ...]
-    volume_name: str
-    volume_size_gb: int
-    volume_type: str | None
-    volume_availability_zone: str | None
+    storage: Machine | None
+    state: Volume
+    data: Volume | None
+    homes: Homes | None
     domain: str
     name_server: str | None
     certificate: Certificate
@@ -175,12 +236,17 @@ class Plan:
     @property
     def machines(self) -> tuple[Machine, ...]:
         """All of them, the manager first."""
-        return (self.manager, *self.workers)
+        return (self.manager, *([self.storage] if self.storage else []), *self.workers)
+
+    @property
+    def volumes(self) -> tuple[Volume, ...]:
+        """Those that hold data."""
+        return (self.state, *([self.data] if self.data else []))
 
     @property
     def volumes_gb(self) -> dict[str, int]:
         """The sizes of the volumes that hold data, by their names in the project."""
-        return {self.volume_name: self.volume_size_gb}
+        return {volume.name: volume.size_gb for volume in self.volumes}
 
     def domain_at(self, address: str) -> str:
         """The hub's host name once its public address is known."""
@@ -225,25 +291,42 @@ def entrance_name(network: Network) -> str:
     return f"{network.name}-entrance"
 
 
+def homes_name(network: Network) -> str:
+    """The security group of the machine that exports homes."""
+    return f"{network.name}-homes"
+
+
 def address_description(network: Network) -> str:
     """What is written on the floating IP, which has no name."""
     return f"{network.name}-address"
 
 
-def _member_openings() -> tuple[Opening, ...]:
-    def among_members(name: str, protocol: str, port: int | None) -> Opening:
-        return Opening(name=name, protocol=protocol, port=port, source=None)
+def _to_members(name: str, protocol: str, port: int | None) -> Opening:
+    return Opening(name=name, protocol=protocol, port=port, source=None)
 
+
+SSH_FROM_MEMBERS = _to_members("ssh", "tcp", SSH_PORT)
+# Path MTU discovery between the machines.
+ICMP_FROM_MEMBERS = _to_members("icmp", "icmp", None)
+
+
+def _member_openings() -> tuple[Opening, ...]:
     return (
-        among_members("ssh", "tcp", SSH_PORT),
-        among_members("swarm-control", "tcp", SWARM_CONTROL_PORT),
-        among_members("swarm-gossip-tcp", "tcp", SWARM_GOSSIP_PORT),
-        among_members("swarm-gossip-udp", "udp", SWARM_GOSSIP_PORT),
-        among_members("overlay", "udp", VXLAN_PORT),
-        among_members("nfs", "tcp", NFS_PORT),
-        # Path MTU discovery between the machines.
-        among_members("icmp", "icmp", None),
+        SSH_FROM_MEMBERS,
+        _to_members("swarm-control", "tcp", SWARM_CONTROL_PORT),
+        _to_members("swarm-gossip-tcp", "tcp", SWARM_GOSSIP_PORT),
+        _to_members("swarm-gossip-udp", "udp", SWARM_GOSSIP_PORT),
+        _to_members("overlay", "udp", VXLAN_PORT),
+        ICMP_FROM_MEMBERS,
     )
+
+
+def _homes_openings(settings: Settings) -> tuple[Opening, ...]:
+    if settings.storage.kind is not StorageKind.VOLUME:
+        return ()
+    nfs = _to_members("nfs", "tcp", NFS_PORT)
+    # The storage machine is no member of the swarm; the manager is, and ssh passes through it.
+    return (nfs, SSH_FROM_MEMBERS, ICMP_FROM_MEMBERS) if settings.machines.storage else (nfs,)
 
 
 def _entrance_openings(settings: Settings) -> tuple[Opening, ...]:
@@ -282,9 +365,25 @@ def configured_quotas_gb(settings: Settings) -> dict[str, float]:
     return {**quotas, **dict(overrides.users)}
 
 
-def cloud_request(settings: Settings) -> CloudRequest:
+def volume_names(settings: Settings, stack: str) -> dict[str, str]:
+    """The stack's volumes in the project, each under the config key that is about it."""
+    names = {"hub state": resource_name(stack, "state")}
+    if settings.storage.kind is StorageKind.VOLUME:
+        names[SIZE_KEY] = resource_name(stack, "data")
+    return names
+
+
+def volume_metadata(stack: str) -> dict[str, str]:
+    """What a volume is known by beside its name, which is shortened where the stack's is long."""
+    return {"swarmhub_stack": stack}
+
+
+def cloud_request(settings: Settings, stack: str) -> CloudRequest:
     """The names that only the cloud can say something of, each with its config key."""
     site, machines = settings.site, settings.machines
+    flavors = {"machines.manager": machines.manager, "machines.worker.flavor": machines.worker.flavor}
+    if machines.storage:
+        flavors["machines.storage"] = machines.storage
 
     def asked(name: str) -> tuple[str, str] | None:
         value = getattr(site, name)
@@ -303,7 +402,7 @@ def cloud_request(settings: Settings) -> CloudRequest:
         region=site.region,
         image=image,
         image_is_pattern=site.image is None,
-        flavors={"machines.manager": machines.manager, "machines.worker.flavor": machines.worker.flavor},
+        flavors=flavors,
         external_network=asked("external_network"),
         network=asked("network"),
         subnet=asked("subnet"),
@@ -317,6 +416,8 @@ def cloud_request(settings: Settings) -> CloudRequest:
         zone=asked("availability_zone"),
         volume_zone=asked("volume_availability_zone"),
         boot_volume=("site.boot_volume.size_gb", site.boot_volume.size_gb) if site.boot_volume else None,
+        volumes=volume_names(settings, stack),
+        volume_metadata=volume_metadata(stack),
     )
 
 
@@ -366,25 +467,79 @@ def roster_of(settings: Settings, listed: tuple[Person, ...]) -> tuple[Person, .
     return listed + tuple(Person(user=admin) for admin in settings.hub.admins if admin not in users)
 
 
+def _volume(settings: Settings, facts: CloudFacts, stack: str, what: str, **fields: Any) -> Volume:
+    """A volume as this run makes it, grows it, or finds it.
+
+    One that an earlier destroy left has to be taken up as it is: Pulumi imports what matches or nothing.
+    It grows with the run after.
+    """
+    name, wanted_gb = resource_name(stack, what), fields.pop("size_gb")
+    existing = facts.volumes.get(name)
+    as_it_is = existing is not None and not existing.attached and wanted_gb > existing.size_gb
+    return Volume(
+        name=name,
+        metadata=volume_metadata(stack),
+        volume_type=settings.site.volume_type,
+        availability_zone=settings.site.volume_availability_zone,
+        size_gb=existing.size_gb if existing and as_it_is else wanted_gb,
+        existing=existing,
+        keep=settings.storage.keep_after_destroy,
+        protect=settings.storage.protect,
+        **fields,
+    )
+
+
+def _state(settings: Settings, facts: CloudFacts, stack: str) -> Volume:
+    name = resource_name(stack, "state")
+    existing = facts.volumes.get(name)
+    return _volume(
+        settings,
+        facts,
+        stack,
+        "state",
+        about="swarmhub: hub database, certificates",
+        # Nobody sets this size: one that was enlarged by hand is right as it is.
+        size_gb=max(STATE_SIZE_GB, existing.size_gb if existing else 0),
+        mount_point=STATE_MOUNT_POINT,
+    )
+
+
+def _data(settings: Settings, facts: CloudFacts, stack: str) -> Volume | None:
+    if settings.storage.size_gb is None:
+        return None
+    return _volume(
+        settings,
+        facts,
+        stack,
+        "data",
+        about="swarmhub: homes",
+        size_gb=settings.storage.size_gb,
+        mount_point=MOUNT_POINT,
+    )
+
+
+def _homes(settings: Settings) -> Homes | None:
+    storage = settings.storage
+    if storage.kind is StorageKind.NONE:
+        return None
+    return Homes(export=storage.export or HOMES_DIRECTORY, server=storage.server)
+
+
 def make_plan(settings: Settings, facts: CloudFacts, stack: str, login: LoginFacts = NO_LOGIN_FACTS) -> Plan:
     """Expand a stack's settings into the whole deployment, with the ids that the cloud gave for its names."""
     site, machines = settings.site, settings.machines
     worker_flavor = facts.flavors[machines.worker.flavor]
-    manager = Machine(
-        name="manager",
-        server_name=resource_name(stack, "manager"),
-        role=Role.MANAGER,
-        flavor_id=facts.flavors[machines.manager].id,
-    )
-    workers = tuple(
-        Machine(
-            name=f"worker-{number}",
-            server_name=resource_name(stack, f"worker-{number}"),
-            role=Role.WORKER,
-            flavor_id=worker_flavor.id,
+
+    def machine(name: str, role: Role, flavor: str) -> Machine:
+        return Machine(
+            name=name,
+            server_name=resource_name(stack, name),
+            role=role,
+            flavor_id=facts.flavors[flavor].id,
+            reinstall=getattr(machines.reinstall, role),
+            ends_gently=role is not Role.WORKER and settings.storage.keep_after_destroy,
         )
-        for number in range(1, count_workers(settings, worker_flavor) + 1)
-    )
+
     existing = facts.network
     network = Network(
         name=resource_name(stack, "network"),
@@ -399,6 +554,7 @@ def make_plan(settings: Settings, facts: CloudFacts, stack: str, login: LoginFac
         existing=existing,
         members=_member_openings(),
         entrance=_entrance_openings(settings),
+        homes=_homes_openings(settings),
     )
     return Plan(
         prefix=resource_name(stack, ""),
@@ -414,12 +570,15 @@ def make_plan(settings: Settings, facts: CloudFacts, stack: str, login: LoginFac
         ssh_user=site.ssh_user,
         network=network,
         overlay=Overlay(name="hub", cidr=str(site.overlay_cidr)),
-        manager=manager,
-        workers=workers,
-        volume_name=resource_name(stack, "data"),
-        volume_size_gb=settings.storage.size_gb,
-        volume_type=site.volume_type,
-        volume_availability_zone=site.volume_availability_zone,
+        manager=machine("manager", Role.MANAGER, machines.manager),
+        workers=tuple(
+            machine(f"worker-{number}", Role.WORKER, machines.worker.flavor)
+            for number in range(1, count_workers(settings, worker_flavor) + 1)
+        ),
+        storage=machine("storage", Role.STORAGE, machines.storage) if machines.storage else None,
+        state=_state(settings, facts, stack),
+        data=_data(settings, facts, stack),
+        homes=_homes(settings),
         domain=settings.hub.domain,
         name_server=site.name_server,
         certificate=_certificate(settings.tls),

@@ -149,6 +149,24 @@ def _check_quotas(
     return passed, warnings, failures
 
 
+def _check_size(plan: Plan) -> tuple[list[Finding], list[Finding]]:
+    """Warnings and failures of a size that the volume for homes cannot have, or not yet."""
+    wanted_gb, volume = plan.settings.storage.size_gb, plan.data
+    if volume is None or volume.existing is None or wanted_gb is None:
+        return [], []
+    has_gb = volume.existing.size_gb
+    if wanted_gb < has_gb:
+        problem = f"the volume {volume.name} has {has_gb} GB and cannot shrink to {wanted_gb} GB"
+        remedy = f"Set {planned.SIZE_KEY} to at least {has_gb}"
+        finding = Finding(where=planned.SIZE_KEY, problem=problem, rule="A volume only grows", remedy=remedy)
+        return [], [finding]
+    if volume.size_gb == wanted_gb:
+        return [], []
+    problem = f"the volume {volume.name} was kept by an earlier destroy and is taken up with its {has_gb} GB"
+    remedy = f"Run pulumi up once more to grow it to {wanted_gb} GB"
+    return [Finding(where=planned.SIZE_KEY, problem=problem, remedy=remedy)], []
+
+
 def _check_credentials(
     survey: Survey, ends: datetime.date | None, now: datetime.datetime
 ) -> tuple[str, list[Finding], list[Finding]]:
@@ -232,6 +250,7 @@ def check(plan: Plan, survey: Survey, now: datetime.datetime) -> Report:
         still_to_make(plan, flavors, survey.project), survey.project
     )
     seats_line, seats, seat_warnings, seat_failures = _check_seats(plan, flavors)
+    size_warnings, size_failures = _check_size(plan)
     over = [
         Finding(
             where="workshop.ends",
@@ -251,9 +270,10 @@ def check(plan: Plan, survey: Survey, now: datetime.datetime) -> Report:
             *credential_warnings,
             *quota_warnings,
             *seat_warnings,
+            *size_warnings,
             *(over if ends and ends < now.date() else []),
         ),
-        failures=(*survey.findings, *credential_failures, *quota_failures, *seat_failures),
+        failures=(*survey.findings, *credential_failures, *size_failures, *quota_failures, *seat_failures),
         cost=cost_of(plan, flavors, now),
         seats=seats,
     )

@@ -56,8 +56,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def storage_machine(deployment: Deployment) -> Manager:
-    """The machine that has the homes on its own disk."""
-    return deployment.manager
+    """The machine that has the homes on its own disk. Raises UserError when no machine of the stack has."""
+    if deployment.storage is None:
+        finding = Finding(
+            where=f"stack {deployment.stack}",
+            problem="it keeps no quotas: its homes are on no volume of its own",
+            remedy="Quotas on another NFS server are set there",
+        )
+        raise UserError([finding])
+    return deployment.storage
 
 
 def ask(machine: Manager, *arguments: str) -> Any:

@@ -15,10 +15,10 @@ from swarmhub.settings.hub import (
 )
 from swarmhub.settings.keys import ADDRESS_PLACEHOLDER, ChangeEffect, Key, keys_of
 from swarmhub.settings.login import Login, LoginKind, callback_url
-from swarmhub.settings.machines import MAX_WORKERS, Machines, Workers
+from swarmhub.settings.machines import MAX_WORKERS, Machines, Reinstall, Workers
 from swarmhub.settings.reading import Settings, read_settings
 from swarmhub.settings.site import BootVolume, Price, PublicAddress, Site
-from swarmhub.settings.storage import QuotaOverrides, Storage
+from swarmhub.settings.storage import QuotaOverrides, Storage, StorageKind
 from swarmhub.settings.tls import DIRECTORY_URLS, Issuer, Tls
 from swarmhub.settings.workshop import Workshop
 
@@ -42,9 +42,11 @@ __all__ = [
     "Price",
     "PublicAddress",
     "QuotaOverrides",
+    "Reinstall",
     "Settings",
     "Site",
     "Storage",
+    "StorageKind",
     "Tls",
     "Workers",
     "Workshop",

@@ -29,7 +29,7 @@ class ChangeEffect(StrEnum):
     NEXT_MACHINE = "only machines made later have it; a running one keeps what it has"
     NEXT_VOLUME = "only a volume made later has it; the data volume stays as it is"
     MACHINE = "the machines are replaced; the data volume stays"
-    DATA = "the data volume is replaced; its data is lost"
+    DATA = "homes begin empty; a volume that was kept holds the former ones"
 
 
 class Refused(ValueError):

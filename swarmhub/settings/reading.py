@@ -15,7 +15,7 @@ from swarmhub.settings.keys import ChangeEffect, Key, Refused, is_needed, key, k
 from swarmhub.settings.login import CLIENT_SECRET_KEY, SET_CLIENT_SECRET, check_login
 from swarmhub.settings.machines import Machines
 from swarmhub.settings.site import Site
-from swarmhub.settings.storage import Storage
+from swarmhub.settings.storage import Storage, check_storage_machine
 from swarmhub.settings.tls import Issuer, Tls
 from swarmhub.settings.workshop import Workshop
 
@@ -118,8 +118,8 @@ def needed_keys(section: type) -> list[str]:
 
 
 def _how_to_set(spec: Key) -> str:
-    if spec.section is None:
-        return f"Set it: {spec.about[0].lower()}{spec.about[1:]}"
+    if spec.section is None or not needed_keys(spec.section):
+        return f"Set it: {spec.about[0].lower()}{spec.about[1:].rstrip('.')}"
     return f"Write it with its keys {', '.join(needed_keys(spec.section))}"
 
 
@@ -195,6 +195,7 @@ def _cross_check(settings: Settings) -> list[Finding]:
         for group, _ in settings.storage.quota_overrides.groups
         if group not in groups
     ]
+    findings += check_storage_machine(settings.storage, settings.machines.storage)
     return findings
 
 

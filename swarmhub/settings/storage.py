@@ -1,24 +1,30 @@
-"""The data volume."""
+"""Where homes live, and what is left of them when the machines go."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
+from swarmhub.errors import Finding
 from swarmhub.settings.keys import (
     ACCOUNT,
     GROUP,
     ChangeEffect,
     Refused,
+    address,
     flag,
     key,
     nested,
+    one_of,
     pairs_of,
     shown,
+    text,
     whole_number,
 )
 
 NO_QUOTA = "none"
+DEFAULT_QUOTA_GB = 5.0
 SMALLEST_QUOTA_GB, LARGEST_QUOTA_GB = 0.001, 100_000
 
 
@@ -53,18 +59,44 @@ class QuotaOverrides:
     )
 
 
+class StorageKind(StrEnum):
+    """Where homes live."""
+
+    VOLUME = "volume"
+    NFS = "nfs"
+    NONE = "none"
+
+
+# What each kind needs.
+NEEDED = {
+    "size_gb": StorageKind.VOLUME,
+    "server": StorageKind.NFS,
+    "export": StorageKind.NFS,
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """The data volume: homes, the hub's database, certificates."""
+    """Where homes live, and what is left of them when the machines go."""
 
-    size_gb: int = key(
-        whole_number(1, 100_000), "Size of the data volume in GB", change=ChangeEffect.IN_PLACE
+    kind: StorageKind = key(
+        one_of(StorageKind),
+        "Where homes live: on a volume of the stack, on an NFS server that is there already, or nowhere, "
+        "so that files last as long as their server",
+        change=ChangeEffect.DATA,
+        default=StorageKind.VOLUME,
+    )
+    size_gb: int | None = key(
+        whole_number(1, 100_000),
+        "Size of the volume for homes in GB; it can grow and never shrinks",
+        change=ChangeEffect.IN_PLACE,
+        default=None,
     )
     home_quota_gb: float = key(
         quota_gb,
         "What one home may hold, in GB; 0 or none for no quota",
         change=ChangeEffect.NOTHING,
-        default=5.0,
+        default=DEFAULT_QUOTA_GB,
     )
     quota_overrides: QuotaOverrides = key(
         nested,
@@ -79,3 +111,71 @@ class Storage:
         change=ChangeEffect.RESTART,
         default=False,
     )
+    server: str | None = key(
+        address,
+        "Address of the NFS server, for kind: nfs; it must reach and be reached by the machines' network",
+        change=ChangeEffect.RESTART,
+        default=None,
+    )
+    export: str | None = key(
+        text("It is an absolute path without spaces or a .. in it", r"(?!.*/\.\.(/|$))/[^\s,]*"),
+        "Directory of the NFS server that homes are made in, for kind: nfs",
+        change=ChangeEffect.RESTART,
+        default=None,
+    )
+    keep_after_destroy: bool = key(
+        flag,
+        "Leave the volumes in the cloud when the stack is destroyed; its next `up` takes them up again. "
+        "A change counts from the next `up` on",
+        change=ChangeEffect.NOTHING,
+        default=True,
+    )
+    protect: bool = key(
+        flag,
+        "Refuse to destroy the stack while it has its volumes. A change counts from the next `up` on",
+        change=ChangeEffect.NOTHING,
+        default=False,
+    )
+
+    def contradictions(self) -> list[Finding]:
+        """What ``kind`` asks for and is missing, and what has no meaning with it."""
+        missing = [
+            Finding(
+                where=f"storage.{name}",
+                problem="this key is missing",
+                rule=f"storage.kind is {self.kind}",
+                remedy="Set it, or set storage.kind to another of " + ", ".join(StorageKind),
+            )
+            for name, kind in NEEDED.items()
+            if kind is self.kind and getattr(self, name) is None
+        ]
+        given = [(name, kind) for name, kind in NEEDED.items() if getattr(self, name) is not None]
+        given += [(name, StorageKind.VOLUME) for name in self._about_our_volume()]
+        return missing + [
+            _meaningless(f"storage.{name}", self.kind, kind) for name, kind in given if kind is not self.kind
+        ]
+
+    def _about_our_volume(self) -> list[str]:
+        """The optional keys given that only a volume of the stack can obey."""
+        given = {
+            "home_quota_gb": self.home_quota_gb not in (0, DEFAULT_QUOTA_GB),
+            "quota_overrides": self.quota_overrides != QuotaOverrides(),
+            "shared_folder": self.shared_folder,
+        }
+        return [name for name, is_given in given.items() if is_given]
+
+
+def _meaningless(where: str, kind: StorageKind, its_kind: StorageKind) -> Finding:
+    return Finding(
+        where=where,
+        problem=f"this key has no meaning with storage.kind: {kind}",
+        rule=f"It belongs to kind: {its_kind}",
+        remedy=f"Remove it, or set storage.kind to {its_kind}",
+    )
+
+
+def check_storage_machine(storage: Storage, flavor: str | None) -> list[Finding]:
+    """A machine for homes is of use where they are on a volume of the stack."""
+    if flavor is None or storage.kind is StorageKind.VOLUME:
+        return []
+    return [_meaningless("machines.storage", storage.kind, StorageKind.VOLUME)]

@@ -5,8 +5,8 @@ from swarmhub.text.hub import HUB_SERVICE, PROXY_SERVICE, START_TIMEOUT_SECONDS,
 from swarmhub.text.machine import cloud_config
 from swarmhub.text.rendering import NODE_DIRECTORY, PROJECT_DIRECTORY, NodeFile, TextTemplate, render, script
 from swarmhub.text.roster import roster_csv, roster_page, roster_table
-from swarmhub.text.ssh import ssh_options
-from swarmhub.text.storage import QUOTA_PROGRAM, home_files, storage_files
+from swarmhub.text.ssh import jump_options, ssh_options
+from swarmhub.text.storage import QUOTA_PROGRAM, home_files, manager_mount_options, storage_files
 
 __all__ = [
     "DIRECTORY_CA_PATH",
@@ -23,6 +23,8 @@ __all__ = [
     "front_door_files",
     "home_files",
     "hub_config",
+    "jump_options",
+    "manager_mount_options",
     "render",
     "roster_csv",
     "roster_page",

@@ -38,26 +38,33 @@ def hub_config(plan: Plan, domain: str, storage_address: str) -> str:
             "placement": ["node.role==worker"],
             "default_url": "/lab",
         },
-        "homes": {
-            "directory": "/srv/homes",
-            "nfs": {
-                "server": storage_address,
-                "export": planned.HOMES_DIRECTORY,
-                "options": planned.HOME_MOUNT_OPTIONS,
-            },
-            "uid": planned.HOME_OWNER_ID,
-            "gid": planned.HOME_OWNER_ID,
-            "mount_path": "/home/jovyan",
-            "shared": {
-                "export": planned.SHARED_DIRECTORY,
-                "mount_path": planned.SHARED_MOUNT_PATH,
-                "writers": planned.SHARED_WRITERS_GROUP,
-            }
-            if plan.settings.storage.shared_folder
-            else None,
-        },
+        "homes": homes_section(plan, storage_address),
     }
     return yaml.safe_dump(document, sort_keys=True)
+
+
+def homes_section(plan: Plan, storage_address: str) -> dict[str, object] | None:
+    """The section ``homes``, or None when files last as long as their server."""
+    if plan.homes is None:
+        return None
+    return {
+        "directory": "/srv/homes",
+        "nfs": {
+            "server": storage_address,
+            "export": plan.homes.export,
+            "options": planned.HOME_MOUNT_OPTIONS,
+        },
+        "uid": planned.HOME_OWNER_ID,
+        "gid": planned.HOME_OWNER_ID,
+        "mount_path": "/home/jovyan",
+        "shared": {
+            "export": planned.SHARED_DIRECTORY,
+            "mount_path": planned.SHARED_MOUNT_PATH,
+            "writers": planned.SHARED_WRITERS_GROUP,
+        }
+        if plan.settings.storage.shared_folder
+        else None,
+    }
 
 
 def login_section(plan: Plan) -> dict[str, object]:

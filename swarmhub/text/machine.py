@@ -60,6 +60,6 @@ def cloud_config(
             }
             for file in files
         ],
-        "runcmd": [["/opt/swarmhub/bootstrap.sh", plan.ssh_user]],
+        "runcmd": [["/opt/swarmhub/bootstrap.sh", plan.ssh_user, str(machine.role)]],
     }
     return "#cloud-config\n" + yaml.dump(document, Dumper=ReadableDumper, sort_keys=True)

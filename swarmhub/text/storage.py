@@ -1,4 +1,4 @@
-"""What the NFS server reads."""
+"""What the NFS server reads, and how the manager mounts what another serves."""
 
 from __future__ import annotations
 
@@ -13,10 +13,21 @@ QUOTA_PROGRAM = "/opt/swarmhub/quota.py"
 HUB_MODULES = ("names.py", "owners.py")
 
 
-def storage_files(subnet_cidr: str) -> tuple[NodeFile, ...]:
-    """What the NFS server reads."""
+def storage_files(subnet_cidr: str, manager_address: str | None) -> tuple[NodeFile, ...]:
+    """What the NFS server reads; ``manager_address`` is given when it is another machine than the manager.
+
+    The manager makes homes and gives them to their users, so root there is root here. The rest of the
+    machines' network runs students' code, and root of it is nobody.
+    """
     exports = render(
-        "swarmhub.exports", {"homes_directory": planned.HOMES_DIRECTORY, "machines_network": subnet_cidr}
+        "swarmhub.exports",
+        {
+            "homes_directory": planned.HOMES_DIRECTORY,
+            "manager": f"{manager_address}(rw,sync,no_root_squash,no_subtree_check,sec=sys) "
+            if manager_address
+            else "",
+            "machines_network": subnet_cidr,
+        },
     )
     return (
         NodeFile(path="/etc/nfs.conf.d/swarmhub.conf", content=script("nfs.conf")),
@@ -56,3 +67,12 @@ def home_files(plan: Plan, subnet_cidr: str) -> tuple[NodeFile, ...]:
             content=render("swarmhub-shared.exports", shared) if storage.shared_folder else "",
         ),
     )
+
+
+def manager_mount_options() -> str:
+    """How the manager mounts homes: it makes and removes folders there, and must not hang for ever in it.
+
+    A server that is down is an error after about half a minute (5 + 10 + 15 s), which whoever starts a server
+    then reads. What users write goes through the workers' mounts, which wait.
+    """
+    return "nfsvers=4.2,proto=tcp,softerr,timeo=50,retrans=2,noatime"

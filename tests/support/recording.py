@@ -63,6 +63,8 @@ class Resource:
     replace_on_changes: tuple[str, ...]
     additional_secret_outputs: tuple[str, ...]
     custom_timeouts: Mapping[str, str]
+    import_id: str
+    replacement_trigger: Any
     outputs: Mapping[str, Any] | None = None
 
     @property
@@ -315,6 +317,8 @@ class RecordingMonitor(mocks.MockMonitor):
                 replace_on_changes=tuple(request.replaceOnChanges),
                 additional_secret_outputs=tuple(request.additionalSecretOutputs),
                 custom_timeouts=timeouts,
+                import_id=request.importId,
+                replacement_trigger=read_value(request.replacement_trigger, "", set()),
                 outputs=None if registered is None else read_struct(registered, "", set()),
             )
 

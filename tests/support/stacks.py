@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from swarmhub.facts import CloudFacts, ExistingNetwork, Flavor, LoginFacts
+from swarmhub.facts import CloudFacts, ExistingNetwork, ExistingVolume, Flavor, LoginFacts
 from swarmhub.plan import Plan, make_plan
 from swarmhub.settings import read_settings
 from swarmhub.text import PROJECT_DIRECTORY
@@ -54,10 +54,12 @@ def facts(network: ExistingNetwork | None = None, **known: Any) -> CloudFacts:
 def dev_plan(
     stack: str = "dev",
     network: ExistingNetwork | None = None,
+    volumes: Mapping[str, ExistingVolume] | None = None,
     known: Mapping[str, Any] | None = None,
     login_facts: LoginFacts | None = None,
     **changes: Any,
 ) -> Plan:
     """The plan of the dev stack with changes; ``known`` replaces what the cloud says."""
     settings = read_settings(dev_config(**changes))
-    return make_plan(settings, facts(network, **known or {}), stack, login_facts or LoginFacts())
+    found = facts(network, **{"volumes": volumes or {}, **(known or {})})
+    return make_plan(settings, found, stack, login_facts or LoginFacts())

@@ -47,9 +47,9 @@ class Machine:
         (self.bin / "dockerd").rename(self.bin / "prepared")
         self.command("apt-get", f"[[ $1 == update ]] || mv {self.bin}/prepared {self.bin}/dockerd")
 
-    def run(self) -> subprocess.CompletedProcess[str]:
+    def run(self, role: str = "manager") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["bash", str(NODE_DIRECTORY / "bootstrap.sh"), "debian"],
+            ["bash", str(NODE_DIRECTORY / "bootstrap.sh"), "debian", role],
             env={"PATH": str(self.bin), "CALLS": str(self.log), "HOME": os.environ["HOME"]},
             capture_output=True,
             text=True,
@@ -89,6 +89,20 @@ def test_a_docker_too_old_is_refused_in_a_sentence(tmp_path: Path) -> None:
     ran = machine.run()
     assert ran.returncode == 1
     assert ran.stderr == "bootstrap: Docker 19.03 is older than 20.10. Use a newer image\n"
+
+
+@pytest.mark.parametrize("with_docker", [False, True])
+def test_a_storage_machine_runs_no_docker(with_docker: bool, tmp_path: Path) -> None:
+    machine = Machine(tmp_path, "19.03.8")
+    machine.command("apt-get")
+    if with_docker:
+        machine.has_docker()
+        machine.command("systemctl")
+    assert machine.run("storage").returncode == 0
+    assert not [call for call in machine.calls if call.startswith(("apt-get", "apt-mark", "usermod"))]
+    disabled = "systemctl disable --now --quiet docker.service docker.socket"
+    assert (machine.calls[-1] == disabled) is with_docker
+    assert not [call for call in machine.calls if "enable" in call]
 
 
 def test_an_unknown_distribution_is_refused_in_a_sentence(tmp_path: Path) -> None:

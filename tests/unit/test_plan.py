@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from swarmhub.facts import ExistingVolume
 from swarmhub.plan import NAME_MAX_CHARACTERS, cloud_request, overlay_mtu, resource_name
 from swarmhub.settings import read_settings
-from tests.support.stacks import DEV_CONFIG, EXISTING_NETWORK, dev_plan
+from tests.support.stacks import DEV_CONFIG, EXISTING_NETWORK, dev_config, dev_plan
 
 
 def test_workers_are_numbered_from_one() -> None:
@@ -57,7 +60,61 @@ def test_an_existing_network_brings_its_own_addresses() -> None:
 
 
 def test_the_cloud_is_asked_under_the_keys_of_the_stack_file() -> None:
-    request = cloud_request(read_settings(DEV_CONFIG))
+    request = cloud_request(read_settings(DEV_CONFIG), "dev")
     assert request.image == ("site.image", "debian-12")
     assert request.flavors == {"machines.manager": "s1.large", "machines.worker.flavor": "s1.large"}
     assert request.network is None
+    assert request.volumes == {"hub state": "swarmhub-dev-state", "storage.size_gb": "swarmhub-dev-data"}
+    assert request.volume_metadata == {"swarmhub_stack": "dev"}
+
+
+def test_a_storage_machine_and_homes_elsewhere_change_what_the_cloud_is_asked() -> None:
+    apart = cloud_request(read_settings(dev_config(machines__storage="s1.small")), "dev")
+    assert apart.flavors["machines.storage"] == "s1.small"
+    nowhere = cloud_request(read_settings(dev_config(storage={"kind": "none"})), "dev")
+    assert list(nowhere.volumes) == ["hub state"]
+
+
+def test_nfs_is_open_only_where_homes_are_held() -> None:
+    def opened(**changes: Any) -> dict[str, set[int | None]]:
+        network = dev_plan(**changes).network
+        return {name: {each.port for each in getattr(network, name)} for name in ("members", "homes")}
+
+    assert 2049 not in opened()["members"]
+    assert opened()["homes"] == {2049}
+    assert opened(machines__storage="s1.large")["homes"] == {22, 2049, None}
+    assert opened(storage={"kind": "none"})["homes"] == set()
+    assert opened(storage={"kind": "nfs", "server": "10.0.0.5", "export": "/srv/homes"})["homes"] == set()
+
+
+DATA = "swarmhub-dev-data"
+
+
+def kept(size_gb: int, *, attached: bool) -> dict[str, ExistingVolume]:
+    return {DATA: ExistingVolume(id="data-id", size_gb=size_gb, attached=attached)}
+
+
+def test_a_volume_in_use_grows_at_once() -> None:
+    plan = dev_plan(volumes=kept(2, attached=True), storage__size_gb=5)
+    assert plan.data is not None
+    assert (plan.data.size_gb, plan.data.grows, plan.data.existing_id) == (5, True, "data-id")
+
+
+def test_a_kept_volume_is_taken_up_as_it_is_and_grows_later() -> None:
+    plan = dev_plan(volumes=kept(2, attached=False), storage__size_gb=5)
+    assert plan.data is not None
+    assert (plan.data.size_gb, plan.data.grows) == (2, False)
+
+
+def test_the_state_volume_is_right_at_any_size() -> None:
+    large = ExistingVolume(id="state-id", size_gb=4, attached=True)
+    state = dev_plan(volumes={"swarmhub-dev-state": large}).state
+    assert (state.size_gb, state.grows) == (4, False)
+
+
+def test_only_machines_with_volumes_that_are_kept_are_shut_down_first() -> None:
+    plan = dev_plan(machines__storage="s1.large", storage__keep_after_destroy=True)
+    assert plan.storage is not None
+    gently = {each.name: each.ends_gently for each in (plan.manager, plan.storage, *plan.workers)}
+    assert gently == {"manager": True, "storage": True, "worker-1": False}
+    assert dev_plan().manager.ends_gently is False

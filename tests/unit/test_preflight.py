@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from swarmhub.facts import Credentials, Flavor, ProjectContents, Survey, Usage
+from swarmhub.facts import Credentials, ExistingVolume, Flavor, ProjectContents, Survey, Usage
 from swarmhub.preflight import QUOTAS, Report, check, still_to_make
 from tests.support.stacks import FLAVOR, dev_plan, facts
 
@@ -21,13 +22,14 @@ PASSWORD = Credentials(user_name="ada", project_name="demo", kind="password")
 def examined(
     project: ProjectContents = ProjectContents(quotas=ROOMY),  # noqa: B008
     credentials: Credentials = PASSWORD,
+    volumes: Mapping[str, ExistingVolume] | None = None,
     **changes: Any,
 ) -> Report:
     known: dict[str, Any] = {"flavors": {"s1.large": FLAVOR, "m3.large": LARGE}}
     survey = Survey(
         facts=facts(**known), findings=(), warnings=(), passed=(), project=project, credentials=credentials
     )
-    return check(dev_plan(known=known, **changes), survey, NOW)
+    return check(dev_plan(known=known, volumes=volumes, **changes), survey, NOW)
 
 
 def with_quotas(**usages: Usage) -> ProjectContents:
@@ -76,8 +78,12 @@ def everything_made() -> ProjectContents:
     machines = {f"{prefix}-manager", f"{prefix}-worker-1"}
     return ProjectContents(
         servers=dict.fromkeys(machines, FLAVOR),
-        volumes_gb={f"{prefix}-data": 2},
-        rules={f"{prefix}-network-members": 9, f"{prefix}-network-entrance": 5},
+        volumes_gb={f"{prefix}-data": 2, f"{prefix}-state": 1},
+        rules={
+            f"{prefix}-network-members": 8,
+            f"{prefix}-network-entrance": 5,
+            f"{prefix}-network-homes": 3,
+        },
         ports=frozenset(machines),
         networks=frozenset({f"{prefix}-network"}),
         subnets=frozenset({f"{prefix}-network-subnet"}),
@@ -106,6 +112,40 @@ def test_only_what_a_larger_stack_lacks_is_counted() -> None:
         "ports": 2,
         "volume_gb": 8,
     }
+
+
+def test_a_storage_machine_and_its_group_are_counted() -> None:
+    needs = still_to_make(dev_plan(machines__storage="s1.large"), {"s1.large": FLAVOR}, everything_made())
+    assert {name: needed for name, needed in needs.items() if needed} == {
+        "instances": 1,
+        "cores": 2,
+        "memory_mb": 2048,
+        "ports": 1,
+        "security_group_rules": 2,
+    }
+
+
+def kept(size_gb: int, *, attached: bool) -> dict[str, ExistingVolume]:
+    return {"swarmhub-dev-data": ExistingVolume(id="data-id", size_gb=size_gb, attached=attached)}
+
+
+@pytest.mark.parametrize("attached", [False, True])
+def test_a_volume_never_shrinks(attached: bool) -> None:
+    [failure] = examined(volumes=kept(3, attached=attached)).failures
+    assert str(failure) == (
+        "storage.size_gb: the volume swarmhub-dev-data has 3 GB and cannot shrink to 2 GB. "
+        "A volume only grows. Set storage.size_gb to at least 3."
+    )
+
+
+def test_a_kept_volume_that_is_too_small_is_a_warning() -> None:
+    [warning] = examined(volumes=kept(2, attached=False), storage__size_gb=5).warnings
+    assert str(warning) == (
+        "storage.size_gb: the volume swarmhub-dev-data was kept by an earlier destroy and is taken up with "
+        "its 2 GB. Run pulumi up once more to grow it to 5 GB."
+    )
+    assert examined(volumes=kept(2, attached=True), storage__size_gb=5).warnings == ()
+    assert examined(volumes=kept(2, attached=False)).warnings == ()
 
 
 def test_a_larger_flavor_counts_by_its_difference() -> None:

@@ -152,8 +152,63 @@ MESSAGES: list[tuple[dict[str, Any], str]] = [
     (
         {"storage": 20},
         (
-            "storage: 20 is not a mapping. It has the keys size_gb, home_quota_gb, quota_overrides, "
-            "shared_folder. Write it as {key: value, ...}."
+            "storage: 20 is not a mapping. It has the keys kind, size_gb, home_quota_gb, quota_overrides, "
+            "shared_folder, server, export, keep_after_destroy, protect. Write it as {key: value, ...}."
+        ),
+    ),
+    (
+        {"storage": {"keep_after_destroy": "no"}},
+        (
+            "storage.keep_after_destroy: 'no' is not accepted. It is true or false. "
+            "Set storage.keep_after_destroy to such a value."
+        ),
+    ),
+    (
+        {"storage": {}},
+        (
+            "storage.size_gb: this key is missing. storage.kind is volume. "
+            "Set it, or set storage.kind to another of volume, nfs, none."
+        ),
+    ),
+    (
+        {"storage": {"kind": "nfs", "server": "10.0.0.5", "size_gb": 3}},
+        (
+            "storage.export: this key is missing. storage.kind is nfs. "
+            "Set it, or set storage.kind to another of volume, nfs, none.\n"
+            "storage.size_gb: this key has no meaning with storage.kind: nfs. It belongs to kind: volume. "
+            "Remove it, or set storage.kind to volume."
+        ),
+    ),
+    (
+        {"storage": {"kind": "nfs", "server": "10.0.0.5", "export": "/srv/../etc"}},
+        (
+            "storage.export: '/srv/../etc' is not accepted. It is an absolute path without spaces or a .. "
+            "in it. Set storage.export to such a value."
+        ),
+    ),
+    (
+        {"storage": {"kind": "none"}, "machines__storage": "s1.large"},
+        (
+            "machines.storage: this key has no meaning with storage.kind: none. It belongs to kind: volume. "
+            "Remove it, or set storage.kind to volume."
+        ),
+    ),
+    (
+        {
+            "storage": {
+                "kind": "none",
+                "shared_folder": True,
+                "home_quota_gb": 2,
+                "quota_overrides": {"users": {"ada": 1}},
+            }
+        },
+        (
+            "storage.home_quota_gb: this key has no meaning with storage.kind: none. "
+            "It belongs to kind: volume. Remove it, or set storage.kind to volume.\n"
+            "storage.quota_overrides: this key has no meaning with storage.kind: none. "
+            "It belongs to kind: volume. Remove it, or set storage.kind to volume.\n"
+            "storage.shared_folder: this key has no meaning with storage.kind: none. "
+            "It belongs to kind: volume. Remove it, or set storage.kind to volume."
         ),
     ),
     (

@@ -91,7 +91,7 @@ def test_certificate_settings_cannot_run_commands() -> None:
 
 
 def test_storage_files(golden: Golden) -> None:
-    files = {file.path: file.content for file in text.storage_files("10.20.0.0/24")}
+    files = {file.path: file.content for file in text.storage_files("10.20.0.0/24", None)}
     golden("swarmhub.exports", files["/etc/exports.d/swarmhub.exports"])
 
 
@@ -128,11 +128,37 @@ def test_the_quota_program_runs_as_it_is_installed(tmp_path: Path) -> None:
     )
 
 
+def test_root_of_another_manager_may_make_homes_and_nobody_elses() -> None:
+    files = {file.path: file.content for file in text.storage_files("10.20.0.0/24", "10.20.0.11")}
+    home, manager, others = files["/etc/exports.d/swarmhub.exports"].split()
+    assert (home, manager.split("(")[0], others.split("(")[0]) == (
+        "/var/nfs/homes",
+        "10.20.0.11",
+        "10.20.0.0/24",
+    )
+    assert "no_root_squash" in manager
+    assert "no_root_squash" not in others
+    assert "root_squash" in others
+
+
+def test_hub_config_without_homes() -> None:
+    rendered = text.hub_config(dev_plan(storage={"kind": "none"}), "hub.example.org", "")
+    assert yaml.safe_load(rendered)["homes"] is None
+
+
+def test_hub_config_with_homes_on_another_server() -> None:
+    plan = dev_plan(storage={"kind": "nfs", "server": "10.0.0.5", "export": "/srv/homes"})
+    nfs = yaml.safe_load(text.hub_config(plan, "hub.example.org", "10.0.0.5"))["homes"]["nfs"]
+    assert (nfs["server"], nfs["export"]) == ("10.0.0.5", "/srv/homes")
+
+
 def test_a_missing_and_a_superfluous_value_are_refused() -> None:
     with pytest.raises(ValueError, match="machines_network"):
         text.render("swarmhub.exports", {"homes_directory": "/x"})
     with pytest.raises(ValueError, match="other"):
-        text.render("swarmhub.exports", {"homes_directory": "/x", "machines_network": "y", "other": 1})
+        text.render(
+            "swarmhub.exports", {"homes_directory": "/x", "machines_network": "y", "manager": "", "other": 1}
+        )
 
 
 @pytest.mark.parametrize("path", sorted(text.NODE_DIRECTORY.glob("*.sh")), ids=lambda path: path.name)

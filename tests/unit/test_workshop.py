@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import shlex
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -13,7 +15,8 @@ import pytest
 
 from components.remote_host import OperatorKey
 from components.workshop import Workshop
-from swarmhub.facts import LoginFacts, ProjectContents
+from live.sweep import KINDS as SWEPT
+from swarmhub.facts import ExistingVolume, LoginFacts, ProjectContents
 from swarmhub.plan import PROBE_USER
 from swarmhub.preflight import still_to_make
 from swarmhub.roster import Person, password_of
@@ -29,8 +32,9 @@ COMPONENTS = {
         "workshop:Workshop",
         "network:Network",
         "machine:Machine",
-        "storage:DataVolume",
-        "storage:Storage",
+        "storage:Volume",
+        "storage:FileSystem",
+        "storage:Homes",
         "swarm:Swarm",
         "hub:Hub",
         "images:Images",
@@ -59,11 +63,12 @@ def remote_command(name: str, _inputs: Any) -> dict[str, Any]:
 def workshop(
     preview: bool = False,
     network: Any = None,
+    volumes: Any = None,
     known: Any = None,
     login_facts: LoginFacts | None = None,
     **changes: Any,
 ) -> Graph:
-    plan = dev_plan(network=network, known=known, login_facts=login_facts, **changes)
+    plan = dev_plan(network=network, volumes=volumes, known=known, login_facts=login_facts, **changes)
 
     def program() -> None:
         made = Workshop("workshop", plan, KEY)
@@ -111,7 +116,7 @@ def test_every_resource_has_a_component_for_parent(graph: Graph) -> None:
 def test_what_lives_in_a_machine_ends_with_it(changes: dict[str, Any]) -> None:
     inside = [each for each in workshop(**changes) if in_a_machine(each)]
     assert len(inside) > 10
-    assert [each.name for each in inside if not each.deleted_with.endswith("-server")] == []
+    assert [each.name for each in inside if "-life-" not in each.deleted_with] == []
 
 
 def test_only_web_and_ssh_are_open_to_the_world(graph: Graph) -> None:
@@ -125,7 +130,7 @@ def test_only_the_manager_has_the_public_address_and_its_group(graph: Graph) -> 
     assert [each.name for each in graph.by_type("FloatingIpAssociate")] == ["manager-address"]
     groups = {each.name: each.inputs["securityGroupIds"] for each in graph.by_type("Port")}
     assert groups == {
-        "manager-port": ["network-members-id", "network-entrance-id"],
+        "manager-port": ["network-members-id", "network-entrance-id", "network-homes-id"],
         "worker-1-port": ["network-members-id"],
         "worker-2-port": ["network-members-id"],
     }
@@ -271,12 +276,12 @@ def test_servers_keep_their_disks_when_image_or_user_data_change(graph: Graph) -
 
 
 def test_the_hub_waits_for_storage_and_the_probe_for_everything(graph: Graph) -> None:
-    hub, storage, probe = graph.named("hub-hub"), graph.named("storage-file-system"), graph.named("probe-run")
+    hub, storage, probe = graph.named("hub-hub"), graph.named("homes-exports"), graph.named("probe-run")
     assert graph.awaits(hub, storage)
     for earlier in (
         "hub-hub",
         "hub-proxy",
-        "storage-homes",
+        "homes-quotas",
         "front-door-certificate",
         "swarm-worker-1",
         "swarm-worker-2",
@@ -323,8 +328,197 @@ def test_joins_do_not_wait_for_each_other(graph: Graph) -> None:
     assert not graph.awaits(graph.named("hub-hub"), graph.named("swarm-worker-1"))
 
 
-def test_the_volume_is_detached_before_it_is_deleted(graph: Graph) -> None:
-    assert graph.awaits(graph.named("manager-server"), graph.named("data-volume"))
+STORAGE_KINDS: dict[str, dict[str, Any]] = {
+    "volume": {},
+    "machine": {"machines__storage": "s1.large"},
+    "nfs": {"storage": {"kind": "nfs", "server": "10.0.0.5", "export": "/srv/homes"}},
+    "none": {"storage": {"kind": "none"}},
+}
+
+
+@pytest.fixture(params=STORAGE_KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_volumes_are_detached_before_they_are_deleted(kind: str) -> None:
+    graph = workshop(**STORAGE_KINDS[kind])
+    attachments = {
+        each.inputs["volumeId"]: each.inputs["instanceId"] for each in graph.by_type("VolumeAttach")
+    }
+    assert len(attachments) == len(graph.by_type("blockstorage/volume:Volume"))
+    for volume, server in attachments.items():
+        assert graph.awaits(graph.named(server.removesuffix("-id")), graph.named(volume.removesuffix("-id")))
+
+
+def test_the_sweep_knows_every_name_in_the_project(kind: str) -> None:
+    known = set().union(*(each.names("dev") for each in SWEPT))
+    there = [each for each in workshop(**STORAGE_KINDS[kind]) if each.type.startswith("openstack:")]
+    named = {each.name: each.inputs.get("name") or each.inputs.get("description") for each in there}
+    assert {name for name, physical in named.items() if physical and physical not in known} == set()
+    assert len(set(named.values()) & known) > 8
+
+
+def test_the_hubs_state_is_on_the_manager_whatever_holds_homes(kind: str) -> None:
+    graph = workshop(**STORAGE_KINDS[kind])
+    assert graph.named("state-attachment").inputs["instanceId"] == "manager-server-id"
+    state = graph.named("state-file-system")
+    for user in ("hub-hub", "front-door-configuration"):
+        assert graph.awaits(graph.named(user), state)
+
+
+def test_homes_are_where_the_settings_say(kind: str) -> None:
+    graph = workshop(**STORAGE_KINDS[kind])
+    names = set(by_name(graph))
+    holder = {"volume": "manager-server-id", "machine": "storage-server-id"}.get(kind)
+    assert ("data-attachment" in names) == (holder is not None)
+    if holder:
+        assert graph.named("data-attachment").inputs["instanceId"] == holder
+    assert ("homes-mount" in names) == (kind in ("machine", "nfs"))
+    assert ("homes-exports" in names) == (holder is not None)
+    mounts = graph.named("hub-hub").inputs["taskSpec"]["containerSpec"]["mounts"]
+    assert ("/srv/homes" in {each["target"] for each in mounts}) == (kind != "none")
+    assert ("--expect-home nfs4" in graph.named("probe-run").inputs["create"]) == (kind != "none")
+    last = "homes-mount" if "homes-mount" in names else "homes-exports" if holder else "state-file-system"
+    assert graph.awaits(graph.named("hub-hub"), graph.named(last))
+
+
+def test_a_storage_machine_is_no_member_of_the_swarm() -> None:
+    graph = workshop(**STORAGE_KINDS["machine"])
+    groups = {each.name: each.inputs["securityGroupIds"] for each in graph.by_type("Port")}
+    assert groups["storage-port"] == ["network-homes-id"]
+    assert groups["manager-port"] == ["network-members-id", "network-entrance-id"]
+    assert not any("storage" in each.name for each in graph if each.name.startswith("swarm-"))
+    connection = graph.named("storage-ready").inputs["connection"]
+    assert connection["proxy"]["host"] == graph.named("manager-ready").inputs["connection"]["host"]
+
+
+def test_without_homes_of_ours_nothing_is_open_for_nfs() -> None:
+    for kind in ("nfs", "none"):
+        ports = {
+            each.inputs.get("portRangeMin")
+            for each in workshop(**STORAGE_KINDS[kind]).by_type("SecGroupRule")
+        }
+        assert 2049 not in ports
+
+
+def test_quotas_are_kept_by_the_machine_that_has_the_volume_and_by_no_other(kind: str) -> None:
+    graph = workshop(**STORAGE_KINDS[kind])
+    holder = {"volume": "manager", "machine": "storage"}.get(kind)
+    probe = graph.named("probe-run")
+    if holder is None:
+        assert "homes-quotas" not in by_name(graph)
+        assert "--expect-quota-gb 0 " in probe.inputs["create"]
+        return
+    quotas = graph.named("homes-quotas")
+    host = graph.named(f"{holder}-ready").inputs["connection"]["host"]
+    assert quotas.inputs["connection"]["host"] == host
+    assert graph.awaits(quotas, graph.named("homes-exports"))
+    assert graph.awaits(probe, quotas)
+    assert "--expect-quota-gb 0.1 " in probe.inputs["create"]
+
+
+def test_another_volume_type_or_zone_never_replaces_a_volume_that_holds_data() -> None:
+    graph = workshop(site__volume_type="ssd", site__volume_availability_zone="nova")
+    for what in ("data", "state"):
+        volume = volume_of(graph, what)
+        assert (volume.inputs["volumeType"], volume.inputs["availabilityZone"]) == ("ssd", "nova")
+        assert {"volumeType", "availabilityZone"} <= set(volume.ignore_changes)
+
+
+def volume_of(graph: Graph, what: str = "data") -> Resource:
+    return graph.named(f"{what}-volume", "blockstorage/volume:Volume")
+
+
+def test_volumes_are_kept_and_protected_as_told() -> None:
+    for kept in (True, False):
+        graph = workshop(storage__keep_after_destroy=kept, storage__protect=not kept)
+        for what in ("data", "state"):
+            assert volume_of(graph, what).retain_on_delete is kept
+            assert volume_of(graph, what).protect is not kept
+        assert graph.named("manager-server").inputs["stopBeforeDestroy"] is kept
+        assert ("kept-volumes" in by_name(graph)) is kept
+
+
+def test_destroy_says_which_volumes_it_leaves() -> None:
+    said = workshop(storage__keep_after_destroy=True).named("kept-volumes").inputs["delete"]
+    assert said == (
+        "echo 'kept in the cloud: swarmhub-dev-data (data-volume-id), swarmhub-dev-state (state-volume-id)'"
+    )
+
+
+def existing(size_gb: int = 2, *, attached: bool) -> dict[str, ExistingVolume]:
+    return {"swarmhub-dev-data": ExistingVolume(id="kept-id", size_gb=size_gb, attached=attached)}
+
+
+def test_a_volume_that_is_there_is_imported_and_another_is_made() -> None:
+    graph = workshop(volumes=existing(attached=False))
+    assert volume_of(graph).import_id == "kept-id"
+    assert volume_of(graph, "state").import_id == ""
+
+
+def test_an_imported_volume_differs_in_nothing_from_one_that_was_made() -> None:
+    made, imported = volume_of(workshop()), volume_of(workshop(volumes=existing(attached=True)))
+    assert made.inputs == imported.inputs
+    assert {"metadata", "enableOnlineResize"} <= set(imported.ignore_changes)
+
+
+def test_only_a_run_that_grows_the_volume_says_how() -> None:
+    graph = workshop(volumes=existing(attached=True), storage__size_gb=5)
+    assert volume_of(graph).inputs["size"] == 5
+    assert "enableOnlineResize" not in volume_of(graph).ignore_changes
+
+
+def test_a_grown_volume_has_its_file_system_grown() -> None:
+    before, after = workshop(), workshop(storage__size_gb=5)
+    assert changed_inputs(before, after) == {"data-volume", "data-file-system"}
+
+
+def test_a_reinstall_number_replaces_one_kind_of_machine() -> None:
+    graph = workshop(machines__reinstall={"manager": 2}, **STORAGE_KINDS["machine"])
+    triggers = {each.name: each.replacement_trigger for each in graph.by_type("Instance")}
+    assert triggers == {"manager-server": 2, "worker-1-server": 0, "storage-server": 0}
+    assert all(each.delete_before_replace for each in graph.by_type("Instance"))
+
+
+def test_what_is_in_a_replaced_machine_is_replaced_without_asking_its_successor() -> None:
+    before, after = workshop(), workshop(machines__reinstall={"manager": 1})
+    inside = [each for each in before if each.deleted_with.endswith("manager-life-0")]
+    assert {"hub-hub", "swarm-overlay", "data-attachment", "manager-ready"} <= {each.name for each in inside}
+    for each in inside:
+        again = after.named(each.name, each.type)
+        assert again.deleted_with.endswith("manager-life-1")
+        assert (each.replacement_trigger, again.replacement_trigger) == (0, 1)
+    end = before.named("manager-life-0")
+    assert end.inputs["triggers"] == ["manager-server-id"]
+    assert end.property_dependencies["triggers"] == {before.named("manager-server").urn}
+    assert not end.deleted_with
+
+
+def test_volumes_are_released_before_their_machine_is_replaced() -> None:
+    graph = workshop(**STORAGE_KINDS["machine"])
+    for machine in ("manager", "storage"):
+        release = graph.named(f"{machine}-release")
+        assert graph.awaits(graph.named(f"{machine}-server"), release)
+        assert not release.deleted_with
+        assert not graph.awaits(release, graph.named(f"{machine}-server"))
+        assert "delete" not in release.inputs
+    assert "worker-1-release" not in by_name(graph)
+
+
+@pytest.mark.parametrize(("before", "now", "released"), [("0", "0", False), ("0", "1", True)])
+def test_only_another_number_releases_a_machine(
+    before: str, now: str, released: bool, tmp_path: Path
+) -> None:
+    update = workshop().named("manager-release").inputs["update"]
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f"#!/bin/sh\ntouch {tmp_path}/called\nexit 255\n")
+    ssh.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "PULUMI_COMMAND_STDOUT": before, "REINSTALL": now}
+    ran = subprocess.run(["sh", "-c", update], env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout == now
+    assert (tmp_path / "called").exists() is released
+    assert ("could not be released" in ran.stderr) is released
 
 
 def test_the_overlay_fits_the_network_and_holds_300_servers(graph: Graph) -> None:
@@ -371,9 +565,9 @@ def test_a_changed_limit_changes_the_hub_alone() -> None:
 
 def test_a_changed_quota_restarts_nothing() -> None:
     changed = changed_inputs(workshop(), workshop(storage__home_quota_gb=0.2))
-    assert changed == {"storage-homes", "probe-run"}
+    assert changed == {"homes-quotas", "probe-run"}
     overridden = changed_inputs(workshop(), workshop(storage__quota_overrides={"users": {"ada": 20}}))
-    assert overridden == {"storage-homes"}
+    assert overridden == {"homes-quotas"}
 
 
 def test_a_third_worker_leaves_the_others_alone() -> None:
@@ -468,6 +662,9 @@ def test_preflight_counts_what_the_graph_makes() -> None:
         {"network": EXISTING_NETWORK, "site__network": "campus"},
         DIRECT,
         {"site__public_address": "192.0.2.53", "site__boot_volume": {"size_gb": 30}},
+        {"site__boot_volume": {"size_gb": 30}, **STORAGE_KINDS["machine"]},
+        STORAGE_KINDS["nfs"],
+        STORAGE_KINDS["none"],
     ):
         needs = still_to_make(dev_plan(**changes), {"s1.large": FLAVOR}, ProjectContents())
         graph = workshop(**changes)
@@ -491,7 +688,7 @@ def test_preflight_counts_what_the_graph_makes() -> None:
 def test_a_worker_that_leaves_is_drained_by_the_manager_before_it_is_deleted() -> None:
     graph = workshop(machines__worker__count=2)
     member, server = graph.named("swarm-worker-2-member"), graph.named("worker-2-server")
-    assert member.deleted_with == graph.named("manager-server").urn
+    assert member.deleted_with == graph.named("manager-life-0").urn
     assert graph.awaits(member, server)
     assert graph.awaits(member, graph.named("swarm-worker-2"))
     assert member.inputs["connection"]["host"] == graph.named("manager-ready").inputs["connection"]["host"]

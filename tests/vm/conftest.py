@@ -13,7 +13,7 @@ from swarmhub.plan import Plan
 from swarmhub.text import home_files, storage_files
 from tests.support.phases import Phases
 from tests.support.stacks import dev_plan
-from tests.vm.machine import VOLUME_ID, VirtualMachine, virtual_machine
+from tests.vm.machine import VOLUME_ID, VOLUME_SIZE_GB, VirtualMachine, virtual_machine
 
 # The machine mounts its own exports.
 LOOPBACK_NETWORK = "127.0.0.0/8"
@@ -45,13 +45,13 @@ def phases(pytestconfig: pytest.Config) -> Phases:
 
 @pytest.fixture(scope="session")
 def storage(tmp_path_factory: pytest.TempPathFactory, phases: Phases) -> Iterator[VirtualMachine]:
-    """The machine after both of a deployment's steps."""
+    """The machine after a deployment's steps."""
     cloud_root.build()
     guest.build()
     with contextlib.ExitStack() as running:
         with phases.phase("boot, until cloud-init is done"):
             machine = running.enter_context(virtual_machine(tmp_path_factory.mktemp("vm"), PLAN))
-        with phases.phase("ensure-storage.sh, first run"):
+        with phases.phase("ensure-volume.sh and ensure-storage.sh, first run"):
             set_up_storage(machine)
         with phases.phase("ensure-homes.sh, first run"):
             set_up_homes(machine)
@@ -59,8 +59,11 @@ def storage(tmp_path_factory: pytest.TempPathFactory, phases: Phases) -> Iterato
 
 
 def set_up_storage(machine: VirtualMachine) -> str:
-    files = storage_files(LOOPBACK_NETWORK)
-    return machine.step("ensure-storage.sh", (VOLUME_ID, planned.MOUNT_POINT), files)
+    """Run both steps of the file system and its export; returns what they print."""
+    arguments = (VOLUME_ID, str(VOLUME_SIZE_GB), planned.MOUNT_POINT, "docker.service")
+    volume = machine.step("ensure-volume.sh", arguments, ())
+    files = storage_files(LOOPBACK_NETWORK, None)
+    return volume + machine.step("ensure-storage.sh", (planned.MOUNT_POINT,), files)
 
 
 def set_up_homes(machine: VirtualMachine, plan: Plan = PLAN) -> str:

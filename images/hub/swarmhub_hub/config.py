@@ -21,6 +21,10 @@ HUB_PORT = 8081
 TOKEN_MIN_LENGTH = 32
 # The proxy forgets its routes when it starts anew; at this interval the hub compares and restores them.
 ROUTE_CHECK_INTERVAL_SECONDS = 10
+NO_HOMES_ANNOUNCEMENT = (
+    "Files last only as long as your server runs: when it stops, they are gone. "
+    "Download what you want to keep."
+)
 PROBE_SERVICE = "probe"
 # All the probe does is to make, use and delete one user.
 PROBE_SCOPES = ("admin:users", "admin:servers", "access:servers", "tokens")
@@ -208,7 +212,9 @@ def trait_values(settings: Settings, secrets: Secrets) -> dict[str, Any]:
             probe_role(settings.probe_user),
             *culler_roles(settings.cull_after_seconds),
         ],
-        "JupyterHub.template_vars": announcement_vars(settings.announcement),
+        "JupyterHub.template_vars": announcement_vars(
+            settings.announcement if settings.homes else f"{settings.announcement}\n{NO_HOMES_ANNOUNCEMENT}"
+        ),
         # A server started again has another address at once.
         "JupyterHubHTTPClient.connector_options": {"use_dns_cache": False},
         "ConfigurableHTTPProxy.should_start": False,

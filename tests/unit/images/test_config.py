@@ -241,3 +241,11 @@ def test_zero_minutes_run_no_culler(document: dict[str, Any]) -> None:
 )
 def test_announcements_are_text_with_links(text: str, shown: dict[str, str]) -> None:
     assert announcement_vars(text) == shown
+
+
+def test_trait_values_announce_that_files_do_not_last(document: dict[str, Any]) -> None:
+    with_homes = trait_values(parse_settings(document), SECRETS)
+    assert with_homes["JupyterHub.template_vars"] == {}
+    without = trait_values(parse_settings({**document, "homes": None}), SECRETS)
+    assert "they are gone" in without["JupyterHub.template_vars"]["announcement"]
+    assert without["SwarmHubSpawner.homes"] is None

@@ -203,6 +203,52 @@ def test_variables_beside_an_entry_of_clouds_yaml_are_a_warning(monkeypatch: pyt
     ]
 
 
+VOLUMES = replace(
+    REQUEST,
+    volumes={"hub state": "swarmhub-x-state", "storage.size_gb": "swarmhub-x-data"},
+    volume_metadata={"swarmhub_stack": "x"},
+)
+
+
+def volume(name: str, status: str = "available", stack: str | None = "x", size: int = 2) -> Any:
+    metadata = {"swarmhub_stack": stack, "readonly": "False"} if stack else {}
+    return thing(name, id=f"{name}-{status}-id", status=status, size=size, metadata=metadata)
+
+
+def test_volumes_of_the_stack_are_found_by_name_and_metadata() -> None:
+    there = [
+        volume("swarmhub-x-state", "in-use", size=1),
+        volume("swarmhub-x-data", stack="another"),
+        volume("swarmhub-x-data", stack=None),
+        volume("swarmhub-x-data", size=5),
+        volume("swarmhub-x-data", "deleting"),
+    ]
+    found = look_up(VOLUMES, lambda _name, _region: FakeCloud(volumes=there)).volumes
+    assert {name: (each.size_gb, each.attached) for name, each in found.items()} == {
+        "swarmhub-x-state": (1, True),
+        "swarmhub-x-data": (5, False),
+    }
+
+
+def test_a_stack_without_volumes_is_no_finding() -> None:
+    assert look_up(VOLUMES, lambda _name, _region: FakeCloud()).volumes == {}
+
+
+def test_volumes_that_cannot_be_told_apart_or_are_broken_are_refused() -> None:
+    there = [
+        volume("swarmhub-x-data"),
+        volume("swarmhub-x-data", "in-use"),
+        volume("swarmhub-x-state", "error"),
+    ]
+    assert findings(VOLUMES, volumes=there) == (
+        "hub state: the volume swarmhub-x-state (swarmhub-x-state-error-id) is in the state error. "
+        "See openstack volume show swarmhub-x-state-error-id, and have the cloud's operators mend it.\n"
+        "storage.size_gb: the project has 2 volumes swarmhub-x-data: swarmhub-x-data-available-id and "
+        "swarmhub-x-data-in-use-id. Which of them holds this stack's data cannot be told. Rename or delete "
+        "the one that does not: openstack volume set --name NEW ID."
+    )
+
+
 class Keystone(BaseHTTPRequestHandler):
     """Discovery as Keystone answers it, and no password that is right."""
 

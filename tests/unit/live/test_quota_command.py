@@ -64,7 +64,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         return json.dumps({"name": "Grace Hopper", "home": home, "corrected": 1, "failures": {}}) + "\n"
 
     monkeypatch.setattr(Manager, "run", run)
-    deployment = Deployment(stack="spring", outputs={"manager": MANAGER})
+    deployment = Deployment(stack="spring", outputs={"manager": MANAGER, "storage": MANAGER})
     monkeypatch.setattr(quota, "read_deployment", lambda stack: deployment)
     return commands
 
@@ -113,3 +113,29 @@ def test_a_quota_that_is_none_is_a_sentence(
     assert main(["quota", "set", "--", "ada", amount]) == 1
     assert capsys.readouterr().err == f"GB: {amount} is not a quota. Give 0 for none, or more.\n"
     assert asked == []
+
+
+def test_a_storage_machine_is_reached_through_the_manager() -> None:
+    storage = {**MANAGER, "address": "10.20.0.12", "host_key": "ssh-ed25519 OTHER"}
+    machine = quota.storage_machine(
+        Deployment(stack="spring", outputs={"manager": MANAGER, "storage": storage})
+    )
+    line = machine.ssh()
+    assert line[-1] == "debian@10.20.0.12"
+    [jump] = [option for option in line if option.startswith("ProxyCommand=")]
+    assert jump.endswith("-W 10.20.0.12:22 debian@192.0.2.7")
+    # Each of the two keys is believed of its own machine alone.
+    assert "%%H ssh-ed25519 KEY" in jump
+    assert "KnownHostsCommand=/bin/echo %H ssh-ed25519 OTHER" in line
+
+
+def test_without_a_volume_of_its_own_the_stack_keeps_no_quotas(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment = Deployment(stack="spring", outputs={"manager": MANAGER})
+    monkeypatch.setattr(quota, "read_deployment", lambda stack: deployment)
+    assert main(["quota"]) == 1
+    assert capsys.readouterr().err == (
+        "stack spring: it keeps no quotas: its homes are on no volume of its own. "
+        "Quotas on another NFS server are set there.\n"
+    )

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Mount the homes that another machine serves, and see that homes can be made there.
+# usage: ensure-homes-mount.sh SERVER EXPORT DIRECTORY OPTIONS OWNER_ID
+set -euo pipefail
+[[ $# -eq 5 ]] || { echo "usage: ensure-homes-mount.sh SERVER EXPORT DIRECTORY OPTIONS OWNER_ID" >&2; exit 2; }
+server=$1 export=$2 directory=$3 options=$4 owner=$5
+mount_seconds=120
+
+fail() {
+  echo "storage: $1" >&2
+  exit 1
+}
+
+# Docker waits for the mount, also at boot: without it the hub would make homes on this machine's own disk.
+entry="$server:$export $directory nfs4 $options,_netdev,nofail,x-systemd.mount-timeout=600,x-systemd.before=docker.service,x-systemd.required-by=docker.service 0 0"
+mkdir -p "$directory"
+if ! grep -qxF "$entry" /etc/fstab; then
+  if mountpoint -q "$directory"; then
+    umount "$directory" || fail "$directory is in use and cannot be mounted from $server:$export. Stop what uses it: fuser -vm $directory"
+  fi
+  sed -i "\\# $directory nfs4 #d" /etc/fstab
+  echo "$entry" >>/etc/fstab
+  systemctl daemon-reload
+fi
+if ! mountpoint -q "$directory"; then
+  said=$(timeout "$mount_seconds" mount "$directory" 2>&1) ||
+    fail "$server:$export cannot be mounted (${said:-no answer within $mount_seconds s}). The server must export it over NFSv4 to this machine, $(hostname -I | awk '{print $1}')"
+fi
+
+probe=$(mktemp -d "$directory/.swarmhub-XXXXXX" 2>&1) ||
+  fail "this machine may not make directories in $server:$export (${probe##*: }). Export it to $(hostname -I | awk '{print $1}') with rw,no_root_squash, or with rw,all_squash,anonuid=$owner,anongid=$owner"
+trap 'rmdir "$probe"' EXIT
+chown "$owner:$owner" "$probe" 2>/dev/null || [[ $(stat -c %u "$probe") == "$owner" ]] ||
+  fail "directories made in $server:$export cannot be given to the account $owner. Export it to $(hostname -I | awk '{print $1}') with rw,no_root_squash, or with rw,all_squash,anonuid=$owner,anongid=$owner"
