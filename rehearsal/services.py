@@ -142,13 +142,19 @@ def openstack_services() -> tuple[Service, ...]:
     agents = _files("neutron.conf", "neutron-agents.conf")
     placement = str(inside.SETTINGS / "placement")
     driver = {"PYTHONPATH": str(inside.CODE / "rehearsal/cinder")}
+    compute = {"PYTHONPATH": str(inside.CODE / "rehearsal/nova")}
     return (
         Service(name="neutron-server", command=("neutron-server", *neutron)),
         Service(name="nova-conductor", command=("nova-conductor", *nova)),
         _wsgi("placement", 8778, "/usr/bin/placement-api", OS_PLACEMENT_CONFIG_DIR=placement),
         Service(name="nova-api", command=("nova-api", *nova)),
         Service(name="cinder-volume", command=("cinder-volume", *cinder), environment=driver),
-        Service(name="nova-compute", command=("nova-compute", *nova), queues=NOVA_QUEUES),
+        Service(
+            name="nova-compute",
+            command=("python3", "-m", "swarmhub_nova.compute", *nova),
+            environment=compute,
+            queues=NOVA_QUEUES,
+        ),
         Service(name="nova-scheduler", command=("nova-scheduler", *nova), queues=NOVA_QUEUES),
         Service(name="glance-api", command=("glance-api", *_files("glance.conf"))),
         Service(name="cinder-api", command=("cinder-api", *cinder)),
