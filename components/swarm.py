@@ -11,7 +11,7 @@ from components.machine import Machine
 from components.network import Network
 from components.remote_host import RemoteHost
 from swarmhub import plan as planned
-from swarmhub.text import ssh_options
+from swarmhub.text import NodeFile, closing_files, ssh_options
 
 
 def verified_ssh_options(host: RemoteHost) -> pulumi.Output[list[str]]:
@@ -42,8 +42,9 @@ class Swarm(pulumi.ComponentResource):
         self.manager = manager
         initialised = manager.host.run(
             f"{name}-manager",
-            steps=["ensure-gateway-bridge.sh", "ensure-swarm-manager.sh"],
+            steps=["ensure-gateway-bridge.sh", "ensure-closed.sh", "ensure-swarm-manager.sh"],
             arguments=[manager.address],
+            files=self._closing(plan, planned.Role.MANAGER, manager, network),
             secret_output=True,
             parent=self,
         )
@@ -51,8 +52,9 @@ class Swarm(pulumi.ComponentResource):
         self.workers_ready = [
             worker.host.run(
                 f"{name}-{planned_worker.name}",
-                steps=["ensure-gateway-bridge.sh", "ensure-swarm-worker.sh"],
+                steps=["ensure-gateway-bridge.sh", "ensure-closed.sh", "ensure-swarm-worker.sh"],
                 arguments=[worker.address, manager.address],
+                files=self._closing(plan, planned_worker.role, manager, network),
                 standard_input=token,
                 depends_on=[initialised],
                 parent=self,
@@ -92,6 +94,12 @@ class Swarm(pulumi.ComponentResource):
             opts=self.inside([initialised], ignore_changes=["options"]),
         )
         self.register_outputs({"overlay": self.overlay.id})
+
+    @staticmethod
+    def _closing(
+        plan: planned.Plan, role: planned.Role, manager: Machine, network: Network
+    ) -> pulumi.Output[tuple[NodeFile, ...]]:
+        return manager.address.apply(lambda address: closing_files(plan, role, address, network.subnet_cidr))
 
     def inside(
         self,

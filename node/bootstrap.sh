@@ -20,6 +20,7 @@ install_missing() {
   have mkfs.xfs || missing+=(xfsprogs)
   have curl || missing+=(curl)
   have iptables || missing+=("$iptables")
+  have nft || missing+=(nftables)
   ((${#missing[@]})) || return 0
   if have apt-get; then
     export DEBIAN_FRONTEND=noninteractive
@@ -96,4 +97,4 @@ usermod -aG docker "$ssh_user"
 if [[ -e /etc/swarmhub/docker.json || -e /etc/systemd/system/docker.service.d/10-swarmhub-proxy.conf ]]; then
   systemctl restart docker.service
 fi
-systemctl enable --now docker.service swarmhub-firewall.service
+systemctl enable --now docker.service

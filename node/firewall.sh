@@ -1,12 +1,51 @@
 #!/usr/bin/env bash
-# Keep containers away from the metadata service and from the machines themselves; safe to run again.
-# Containers of the overlay leave their machine through docker_gwbridge. They need the internet, never the machines'
-# own addresses: name resolution and the overlay do not pass here.
-# usage: firewall.sh MACHINES_NETWORK
+# Keep users' containers away from the metadata service and from the machines, and users of one worker away from those
+# of another; safe to run again. Settings come from /etc/swarmhub/firewall.env.
+#
+# Containers of the overlay leave their machine through docker_gwbridge. They get the internet (or what is listed) and
+# the machine's own name servers, never a machine. Between machines the overlay travels as VXLAN: a worker takes it from
+# the manager alone, where hub and proxy are, so that no packet of one worker's users reaches another worker's.
 set -euo pipefail
-[[ $# -eq 1 ]] || { echo "usage: firewall.sh MACHINES_NETWORK" >&2; exit 2; }
-machines=$1
+# shellcheck source=/dev/null
+source "${FIREWALL_ENV:-/etc/swarmhub/firewall.env}"
+: "${ROLE:?}" "${MANAGER:?}" "${MACHINES_NETWORK:?}"
 bridge=docker_gwbridge
+
+name_servers() {
+  local file
+  for file in /run/systemd/resolve/resolv.conf /etc/resolv.conf; do
+    [[ -r $file ]] || continue
+    awk '$1 == "nameserver" && $2 ~ /^[0-9.]+$/ && $2 !~ /^127\./ { print $2 }' "$file"
+    return
+  done
+}
+
+rules() {
+  local each protocol
+  echo "*filter"
+  echo ":SWARMHUB-OUT - [0:0]"
+  echo ":SWARMHUB-IN - [0:0]"
+  echo "-A SWARMHUB-OUT -m conntrack --ctstate ESTABLISHED,RELATED -j RETURN"
+  for each in $(name_servers | sort -u); do
+    for protocol in udp tcp; do
+      echo "-A SWARMHUB-OUT -d $each -p $protocol --dport 53 -j RETURN"
+    done
+  done
+  for each in 169.254.0.0/16 "$MACHINES_NETWORK"; do
+    echo "-A SWARMHUB-OUT -d $each -j REJECT"
+  done
+  if [[ -n ${OUTBOUND_NETWORKS:-} ]]; then
+    for each in $OUTBOUND_NETWORKS; do
+      echo "-A SWARMHUB-OUT -d $each -j RETURN"
+    done
+    echo "-A SWARMHUB-OUT -j REJECT"
+  fi
+  echo "-A SWARMHUB-IN -i $bridge -m conntrack --ctstate NEW -j REJECT"
+  if [[ $ROLE == worker ]]; then
+    echo "-A SWARMHUB-IN -p udp --dport 4789 ! -s $MANAGER -j DROP"
+  fi
+  echo COMMIT
+}
 
 ensure() {
   local chain=$1
@@ -16,7 +55,6 @@ ensure() {
 
 # Docker empties no chain of this name, and makes it only if it is missing.
 iptables -w -n -L DOCKER-USER >/dev/null 2>&1 || iptables -w -N DOCKER-USER
-for destination in 169.254.0.0/16 "$machines"; do
-  ensure DOCKER-USER -i "$bridge" -d "$destination" -m conntrack --ctstate NEW -j REJECT
-done
-ensure INPUT -i "$bridge" -m conntrack --ctstate NEW -j REJECT
+rules | iptables-restore -w --noflush
+ensure DOCKER-USER -i "$bridge" -j SWARMHUB-OUT
+ensure INPUT -j SWARMHUB-IN

@@ -16,6 +16,7 @@ PACKAGES = (
     "docker.io",
     "tini",  # docker run --init
     "iptables",
+    "nftables",
     "nfs-kernel-server",
     "nfs-common",
     "xfsprogs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
 from swarmhub.settings.environments import Environment
@@ -11,6 +12,7 @@ from swarmhub.settings.keys import (
     IMAGE,
     ChangeEffect,
     host_name,
+    ipv4_network,
     key,
     list_of,
     nested,
@@ -99,4 +101,10 @@ class Limits:
         "Minutes after which a server nobody uses is stopped; 0 never stops one",
         change=ChangeEffect.RESTART,
         default=60,
+    )
+    outbound_networks: tuple[ipaddress.IPv4Network, ...] = key(
+        list_of(ipv4_network(0, 32)),
+        "Networks outside the workshop that servers may reach; empty is the whole internet",
+        change=ChangeEffect.IN_PLACE,
+        default=(),
     )

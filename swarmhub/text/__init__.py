@@ -1,5 +1,6 @@
 """The plan as text: cloud-init, nginx, exports, units, the hub's YAML. The templates lie in node/."""
 
+from swarmhub.text.closing import closing_files
 from swarmhub.text.front_door import DIRECTORY_CA_PATH, FRONT_DOOR_CONTAINER, front_door_files
 from swarmhub.text.hub import HUB_SERVICE, PROXY_SERVICE, START_TIMEOUT_SECONDS, hub_config
 from swarmhub.text.machine import cloud_config
@@ -19,6 +20,7 @@ __all__ = [
     "START_TIMEOUT_SECONDS",
     "NodeFile",
     "TextTemplate",
+    "closing_files",
     "cloud_config",
     "front_door_files",
     "home_files",

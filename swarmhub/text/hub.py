@@ -13,6 +13,7 @@ from swarmhub.settings import Login, LoginKind
 
 HUB_SERVICE = "hub"
 PROXY_SERVICE = "proxy"
+HUB_PORT = 8081
 # Emulated and small machines need minutes for the first start of a server.
 START_TIMEOUT_SECONDS = 300
 HTTP_TIMEOUT_SECONDS = 240

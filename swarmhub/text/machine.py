@@ -41,12 +41,9 @@ def cloud_config(
 ) -> str:
     """A machine's user-data: its identity, its host key, and the few files that the first boot needs."""
     document: dict[str, Any] = yaml.safe_load((CLOUDINIT_DIRECTORY / "machine.yaml").read_text())
-    firewall_unit = render("swarmhub-firewall.service", {"machines_network": subnet_cidr})
     files = (
         NodeFile(path="/etc/ssh/sshd_config.d/10-swarmhub.conf", content=script("sshd.conf")),
         NodeFile(path="/opt/swarmhub/bootstrap.sh", content=script("bootstrap.sh"), mode="0755"),
-        NodeFile(path="/opt/swarmhub/firewall.sh", content=script("firewall.sh"), mode="0755"),
-        NodeFile(path="/etc/systemd/system/swarmhub-firewall.service", content=firewall_unit),
         *_registry_access(plan.settings.site, plan.overlay.cidr, subnet_cidr),
     )
     document |= {

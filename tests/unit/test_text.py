@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import stat
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from swarmhub import text
+from swarmhub.plan import Role
 from tests.support.stacks import dev_plan
 
 Golden = Callable[[str, str], None]
@@ -30,7 +33,6 @@ def test_cloud_config(golden: Golden) -> None:
     assert parsed["ssh_pwauth"] is False
     written = {file["path"]: file["content"] for file in parsed["write_files"]}
     assert written["/opt/swarmhub/bootstrap.sh"] == text.script("bootstrap.sh")
-    assert "10.20.0.0/24" in written["/etc/systemd/system/swarmhub-firewall.service"]
 
 
 def test_cloud_config_fits_what_clouds_accept() -> None:
@@ -88,6 +90,62 @@ def test_certificate_settings_cannot_run_commands() -> None:
         check=True,
     )
     assert printed.stdout == "$(touch${IFS}/tmp/x)@example.org"
+
+
+def closing(role: Role, **changes: Any) -> dict[str, str]:
+    files = text.closing_files(dev_plan(**changes), role, "10.20.0.11", "10.20.0.0/24")
+    return {file.path: file.content for file in files}
+
+
+def test_closing_files(golden: Golden) -> None:
+    manager, worker = closing(Role.MANAGER), closing(Role.WORKER)
+    golden("overlay-manager.nft", manager["/etc/swarmhub/overlay.nft"])
+    golden("firewall-worker.env", worker["/etc/swarmhub/firewall.env"])
+    assert set(manager) == set(worker)
+    assert 'oifname "veth*" counter drop' in worker["/etc/swarmhub/overlay.nft"]
+
+
+def test_every_unit_and_script_of_the_closing_is_installed() -> None:
+    files = closing(Role.WORKER)
+    for unit in (path for path in files if path.endswith(".service")):
+        for program in re.findall(r"^ExecStart=(\S+)", files[unit], re.MULTILINE):
+            assert program in files
+    started = text.script("ensure-closed.sh")
+    for unit in re.findall(r"swarmhub-[a-z-]+\.[a-z]+", started):
+        assert f"/etc/systemd/system/{unit}" in files
+
+
+def firewall_rules(tmp_path: Path, role: Role, **changes: Any) -> list[str]:
+    """What firewall.sh gives to iptables-restore, with an iptables that knows no rule yet."""
+    settings = tmp_path / "firewall.env"
+    settings.write_text(closing(role, **changes)["/etc/swarmhub/firewall.env"])
+    for name, script in {"iptables": "exit 0", "iptables-restore": f"cat > {tmp_path}/rules"}.items():
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    subprocess.run(
+        ["bash", text.NODE_DIRECTORY / "firewall.sh"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "FIREWALL_ENV": str(settings)},
+        check=True,
+    )
+    return (tmp_path / "rules").read_text().splitlines()
+
+
+def test_a_worker_takes_the_overlay_from_the_manager_alone(tmp_path: Path) -> None:
+    rule = "-A SWARMHUB-IN -p udp --dport 4789 ! -s 10.20.0.11 -j DROP"
+    assert rule in firewall_rules(tmp_path, Role.WORKER)
+    assert rule not in firewall_rules(tmp_path, Role.MANAGER)
+
+
+def test_only_listed_networks_are_reached_when_some_are(tmp_path: Path) -> None:
+    closed = "-A SWARMHUB-OUT -j REJECT"
+    assert closed not in firewall_rules(tmp_path, Role.WORKER)
+    listed = ["192.0.2.0/24", "198.51.100.7/32"]
+    rules = firewall_rules(tmp_path, Role.WORKER, limits__outbound_networks=listed)
+    assert rules.index("-A SWARMHUB-OUT -d 10.20.0.0/24 -j REJECT") < rules.index(
+        "-A SWARMHUB-OUT -d 192.0.2.0/24 -j RETURN"
+    )
+    assert rules.index("-A SWARMHUB-OUT -d 198.51.100.7/32 -j RETURN") < rules.index(closed)
 
 
 def test_storage_files(golden: Golden) -> None:

@@ -136,6 +136,18 @@ def test_only_the_manager_has_the_public_address_and_its_group(graph: Graph) -> 
     }
 
 
+def test_every_machine_is_closed_before_it_joins_the_swarm(graph: Graph) -> None:
+    for step in ("swarm-manager", "swarm-worker-1", "swarm-worker-2"):
+        document = json.loads(graph.named(step).inputs["stdin"])
+        assert [each["name"] for each in document["before"]] == [
+            "ensure-gateway-bridge.sh",
+            "ensure-closed.sh",
+        ]
+        assert document["name"].startswith("ensure-swarm-")
+        settings = next(each for each in document["files"] if each["path"] == "/etc/swarmhub/firewall.env")
+        assert "MANAGER=10.20.0." in settings["content"]
+
+
 def test_workers_are_reached_through_the_manager(graph: Graph) -> None:
     connection = graph.named("worker-1-ready").inputs["connection"]
     assert connection["host"].startswith("10.20.0.")
