@@ -1,39 +1,55 @@
 #!/usr/bin/env bash
 # Order the hub's certificate, or renew it when it is due, and let nginx take it up. Run at deployment and by a timer.
 # Settings come from /etc/swarmhub/front-door/certificate.env.
+# usage: ensure-certificate.sh [--force]   (--force: renew although it is not due)
 set -euo pipefail
 # shellcheck source=/dev/null
 source /etc/swarmhub/front-door/certificate.env
+[[ $# -eq 0 || ($# -eq 1 && $1 == --force) ]] || { echo "usage: ensure-certificate.sh [--force]" >&2; exit 2; }
 
 : "${DOMAIN:?}" "${EMAIL:?}" "${DIRECTORY_URL:?}" "${STATE_DIRECTORY:?}" "${CHALLENGE_DIRECTORY:?}" "${IMAGE:?}" "${CONTAINER:?}"
 
-lego=$STATE_DIRECTORY/lego
-ordered=$lego/certificates/$DOMAIN.crt
-install -d -m 0700 "$lego"
+# One directory per issuer: a change of issuer orders from the new one, and a change back finds the old certificate.
+issuer=${DIRECTORY_URL#https://}
+acme=$STATE_DIRECTORY/acme/${issuer//[^a-zA-Z0-9.]/-}
+live=$acme/live/$DOMAIN
+install -d -m 0700 "$STATE_DIRECTORY/acme" "$acme"
 
-arguments=(--accept-tos --email "$EMAIL" --server "$DIRECTORY_URL" --path /var/lib/lego --domains "$DOMAIN"
-  --http --http.webroot "$CHALLENGE_DIRECTORY")
-container=(docker run --rm --network host --volume "$lego:/var/lib/lego"
-  --volume "$CHALLENGE_DIRECTORY:$CHALLENGE_DIRECTORY")
+arguments=(certonly --non-interactive --agree-tos --email "$EMAIL" --no-eff-email --server "$DIRECTORY_URL"
+  --config-dir "$acme" --work-dir "$acme/work" --logs-dir "$acme/logs" --max-log-backups 20
+  --webroot --webroot-path "$CHALLENGE_DIRECTORY" --cert-name "$DOMAIN" --key-type ecdsa)
+if [[ $DOMAIN =~ ^[0-9.]+$ ]]; then
+  # Issuers certify addresses for days only.
+  arguments+=(--ip-address "$DOMAIN" --preferred-profile shortlived)
+else
+  arguments+=(--domain "$DOMAIN")
+fi
+if [[ $# -eq 1 ]]; then
+  arguments+=(--force-renewal)
+else
+  arguments+=(--keep-until-expiring)
+fi
+container=(docker run --rm --network host --volume "$acme:$acme" --volume "$CHALLENGE_DIRECTORY:$CHALLENGE_DIRECTORY")
 if [[ -n ${DIRECTORY_CA:-} ]]; then
-  container+=(--volume "$DIRECTORY_CA:$DIRECTORY_CA:ro" --env "LEGO_CA_CERTIFICATES=$DIRECTORY_CA")
+  container+=(--volume "$DIRECTORY_CA:$DIRECTORY_CA:ro" --env "REQUESTS_CA_BUNDLE=$DIRECTORY_CA")
 fi
 
 # One order at a time: the timer and a deployment share the account and the challenge directory.
-exec 9>"$lego/lock"
+exec 9>"$acme/lock"
 flock --timeout 300 9 || { echo "certificate: another order has been running for 300 s. Look at: journalctl -u swarmhub-certificate" >&2; exit 1; }
 
-if [[ -s $ordered ]]; then
-  action=(renew)
-else
-  action=(run)
+if ! said=$(timeout 300 "${container[@]}" "$IMAGE" "${arguments[@]}" 2>&1); then
+  echo "$said" >&2
+  reason=$(sed -n 's/^ *Detail: //p; s/^An unexpected error occurred: *//p' <<<"$said" | tail -n 1)
+  [[ -n $reason ]] || reason=$(grep -v -e '^Ask for help' -e '^See the logfile' <<<"$said" | grep . | tail -n 1)
+  echo "certificate: $DIRECTORY_URL gave none for $DOMAIN: ${reason:-no answer within 300 s}" >&2
+  exit 1
 fi
-timeout 300 "${container[@]}" "$IMAGE" "${arguments[@]}" "${action[@]}"
 
 installed=$STATE_DIRECTORY/certificate
-if ! cmp -s "$ordered" "$installed/fullchain.pem"; then
-  install -m 0600 "$lego/certificates/$DOMAIN.key" "$installed/privkey.pem.new"
-  install -m 0644 "$ordered" "$installed/fullchain.pem.new"
+if ! cmp -s "$live/fullchain.pem" "$installed/fullchain.pem"; then
+  install -m 0600 "$live/privkey.pem" "$installed/privkey.pem.new"
+  install -m 0644 "$live/fullchain.pem" "$installed/fullchain.pem.new"
   mv "$installed/privkey.pem.new" "$installed/privkey.pem"
   mv "$installed/fullchain.pem.new" "$installed/fullchain.pem"
   docker exec "$CONTAINER" nginx -s reload -c /etc/swarmhub/front-door/nginx.conf

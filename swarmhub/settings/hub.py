@@ -66,6 +66,13 @@ class Hub:
         section=Login,
         shorthand="kind",
     )
+    # nginx's own default of 1 MB stops most uploads.
+    upload_max_mb: int = key(
+        whole_number(1, 1_000_000),
+        "Largest upload to a server in MB",
+        change=ChangeEffect.IN_PLACE,
+        default=1024,
+    )
     admins: tuple[str, ...] = key(
         list_of(ACCOUNT, at_least=1), "User names that may administer the hub", change=ChangeEffect.RESTART
     )

@@ -11,8 +11,6 @@ from swarmhub.text.rendering import NodeFile, render, script
 
 FRONT_DOOR_CONTAINER = "front-door"
 DIRECTORY_CA_PATH = f"{planned.FRONT_DOOR_CONFIG_DIRECTORY}/directory-ca.pem"
-# A notebook with data in it: nginx's own default of 1 MB stops most uploads.
-UPLOAD_MAX_MB = 1024
 
 
 def front_door_files(plan: Plan, domain: str, directory_ca: str | None) -> tuple[NodeFile, ...]:
@@ -23,7 +21,13 @@ def front_door_files(plan: Plan, domain: str, directory_ca: str | None) -> tuple
     }
     nginx = render(
         "nginx.conf",
-        {**directories, "domain": domain, "proxy_service": PROXY_SERVICE, "upload_max_mb": UPLOAD_MAX_MB},
+        {
+            **directories,
+            "config_directory": planned.FRONT_DOOR_CONFIG_DIRECTORY,
+            "domain": domain,
+            "proxy_service": PROXY_SERVICE,
+            "upload_max_mb": plan.settings.hub.upload_max_mb,
+        },
     )
     ordering = {
         **directories,
@@ -37,6 +41,9 @@ def front_door_files(plan: Plan, domain: str, directory_ca: str | None) -> tuple
     certificate = render("certificate.env", {name: shlex.quote(value) for name, value in ordering.items()})
     files = [
         NodeFile(path=f"{planned.FRONT_DOOR_CONFIG_DIRECTORY}/nginx.conf", content=nginx),
+        NodeFile(
+            path=f"{planned.FRONT_DOOR_CONFIG_DIRECTORY}/unavailable.html", content=script("unavailable.html")
+        ),
         NodeFile(path=f"{planned.FRONT_DOOR_CONFIG_DIRECTORY}/certificate.env", content=certificate),
         NodeFile(
             path="/opt/swarmhub/ensure-certificate.sh", content=script("ensure-certificate.sh"), mode="0755"
