@@ -3,7 +3,7 @@ VENV_PYTHON = .venv/bin/python
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status browse test check test-unit test-hub test-vm test-cloud format lock clean
+.PHONY: help setup up down status browse test check test-unit test-hub test-vm test-door test-cloud format lock clean
 
 help: ## show this
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -37,6 +37,9 @@ test-hub: setup ## a real hub process, proxy and login provider on this machine
 
 test-vm: setup ## quotas and NFS on one virtual machine of the rehearsal cloud's guest
 	@$(VENV_PYTHON) -m scripts.tiers vm
+
+test-door: setup ## nginx, certificates and the overlay's filter, without a cloud
+	@$(VENV_PYTHON) -m scripts.tiers door
 
 test-cloud: setup ## up, browser, second up, destroy on the rehearsal cloud
 	@$(VENV_PYTHON) -m scripts.tiers cloud

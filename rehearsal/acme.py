@@ -26,6 +26,9 @@ BUILD_TIMEOUT_SECONDS = 900
 DIRECTORY_PORT = 14000
 MANAGEMENT_PORT = 15000
 CERTIFICATE_DAYS = 3650
+SECONDS_PER_DAY = 86_400
+# As at Let's Encrypt, whose certificates for addresses are of the second kind.
+PROFILE_DAYS = {"default": 90, "shortlived": 6}
 
 
 def key() -> str:
@@ -33,8 +36,11 @@ def key() -> str:
     return inputs.digest(PEBBLE, SCRIPT, REQUIREMENTS)
 
 
-def build() -> bool:
-    """Build Pebble into the artifacts unless it is current; return whether anything was done."""
+def build(root_directory: Path = paths.CLOUD_ROOT) -> bool:
+    """Build Pebble into the artifacts unless it is current; return whether anything was done.
+
+    ``root_directory`` is a root file system with Python's pip, to build in.
+    """
     if inputs.is_current(paths.PEBBLE, key()):
         return False
     paths.ARTIFACTS.mkdir(parents=True, exist_ok=True)
@@ -42,7 +48,7 @@ def build() -> bool:
     with (
         step("ACME server: compiler from the Python package index, Pebble by the Go proxy"),
         secret_files("bookworm", paths.BUILDS) as machine,
-        in_root(paths.CLOUD_ROOT) as root,
+        in_root(root_directory) as root,
     ):
         binds = {
             machine["pip.conf"]: "etc/pip.conf",
@@ -76,6 +82,10 @@ def settings(directory: Path) -> dict[str, object]:
             "ocspResponderURL": "",
             "externalAccountBindingRequired": False,
             "retryAfter": {"authz": 1, "order": 1},
+            "profiles": {
+                name: {"description": name, "validityPeriod": days * SECONDS_PER_DAY}
+                for name, days in PROFILE_DAYS.items()
+            },
         }
     }
 

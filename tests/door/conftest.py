@@ -1,0 +1,211 @@
+"""nginx, the ACME client and an ACME server as on a manager, on this network namespace's loopback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearsal import acme, paths
+from rehearsal.host import wait_for
+from rehearsal.rootfs import Root, in_root
+from swarmhub import plan as planned
+from swarmhub.text import FRONT_DOOR_CONTAINER, NODE_DIRECTORY, front_door_files
+from tests.door.root import SPEC
+from tests.door.services import name_server, proxy
+from tests.support.stacks import dev_plan
+
+DOMAIN = "hub.example.test"
+# Docker's own name server, where nginx asks.
+RESOLVER = "127.0.0.11"
+DIRECTORY = f"127.0.0.1:{acme.DIRECTORY_PORT}"
+SHIM = Path(__file__).with_name("docker")
+UPLOAD_MAX_MB = 64
+ORDER_SECONDS = 120
+BOUND = ("etc/swarmhub", "opt/swarmhub", "var/nfs", "var/lib/swarmhub")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manager:
+    """The root file system as a manager: ``files`` holds what is bound into it, and its logs."""
+
+    root: Root
+    files: Path
+    issuer: Path
+
+    @property
+    def binds(self) -> dict[Path, str]:
+        shared = {self.files / name: name for name in BOUND}
+        return {**shared, SHIM: "usr/local/bin/docker", NODE_DIRECTORY: "srv/node"}
+
+    def start(self, *command: str, log: str, environment: Mapping[str, str] | None = None) -> Any:
+        return self.root.start(command, log=self.files / log, binds=self.binds, environment=environment)
+
+    def run(self, *command: str, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
+        """Run a command among the processes that nginx is one of; its status and all it printed."""
+        log = self.files / "run.log"
+        log.unlink(missing_ok=True)
+        code = self.start(*command, log=log.name, environment=environment).wait(timeout=ORDER_SECONDS)
+        return code, log.read_text(errors="replace")
+
+    def certify(self, *arguments: str) -> str:
+        """Order or renew; three attempts, as at deployment: the ACME server refuses nonces on purpose."""
+        for _ in range(3):
+            code, said = self.run("/opt/swarmhub/ensure-certificate.sh", *arguments)
+            if code == 0:
+                return said
+        raise AssertionError(said)
+
+    def ensure_front_door(self, changed: str = "") -> None:
+        arguments = (
+            DOMAIN,
+            planned.FRONT_DOOR_STATE_DIRECTORY,
+            planned.CHALLENGE_DIRECTORY,
+            FRONT_DOOR_CONTAINER,
+        )
+        code, said = self.run(
+            "/srv/node/ensure-front-door.sh", *arguments, environment={"CHANGED_FILES": changed}
+        )
+        assert code == 0, said
+
+    def orders(self) -> int:
+        """How often the ACME client ran."""
+        file = self.files / "var/lib/swarmhub/orders"
+        return len(file.read_text().splitlines()) if file.exists() else 0
+
+    def configure(self, domain: str = DOMAIN) -> None:
+        """Put in place what the deployment puts in place."""
+        plan = dev_plan(
+            tls__directory_url=f"https://{DIRECTORY}/dir",
+            hub__upload_max_mb=UPLOAD_MAX_MB,
+        )
+        directory_ca = (self.files / "acme/ca.pem").read_text()
+        for file in front_door_files(plan, domain, directory_ca):
+            if file.path.startswith(("/etc/swarmhub", "/opt/swarmhub")):
+                target = self.files / file.path.lstrip("/")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(file.content)
+                target.chmod(int(file.mode, 8))
+
+    @property
+    def served(self) -> Path:
+        """The certificate that nginx serves."""
+        return self.files / "var/nfs/front-door/certificate/fullchain.pem"
+
+
+def serial(certificate: Path) -> str:
+    done = subprocess.run(
+        ["openssl", "x509", "-noout", "-serial", "-in", certificate],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+@contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def require_own_network() -> None:
+    listed = subprocess.run(["ip", "-json", "link"], capture_output=True, text=True, check=True).stdout
+    names = [each["ifname"] for each in json.loads(listed)]
+    if names != ["lo"]:
+        pytest.exit("door: run these by `make test-door`, in a network namespace of their own", returncode=2)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+@pytest.fixture(scope="session")
+def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
+    """A manager whose certificate is still the one it made itself; ACME server and nginx run."""
+    require_own_network()
+    files = tmp_path_factory.mktemp("manager")
+    for name in BOUND:
+        (files / name).mkdir(parents=True)
+    (files / "var/nfs/front-door").mkdir()
+    acme.make_certificates(files / "acme", "127.0.0.1")
+    settings = acme.write_settings(files / "acme")
+    shutil.copy(paths.PEBBLE, files / "pebble")
+    with ExitStack() as stack, in_root(SPEC.directory) as root:
+        made = Manager(root=root, files=files, issuer=files / "issuer.pem")
+        stack.enter_context(name_server(RESOLVER, {DOMAIN: "127.0.0.1", "proxy": "127.0.0.1"}))
+        with (files / "pebble.log").open("wb") as log:
+            pebble = subprocess.Popen(
+                [files / "pebble", "-config", settings, "-dnsserver", f"{RESOLVER}:53"],
+                env={"PEBBLE_VA_NOSLEEP": "1"},
+                stdout=log,
+                stderr=log,
+            )
+        stack.enter_context(ended(pebble))
+        made.configure()
+        made.ensure_front_door()
+        (root.directory / "run/nginx.pid").unlink(missing_ok=True)
+        configuration = f"{planned.FRONT_DOOR_CONFIG_DIRECTORY}/nginx.conf"
+        nginx = made.start("nginx", "-g", "daemon off;", "-c", configuration, log="nginx.log")
+        stack.enter_context(ended(nginx))
+        wait_for(
+            "ACME server",
+            lambda: made.issuer.write_text(acme.fetch_issuing_root("127.0.0.1", files / "acme/ca.pem")),
+            log=files / "pebble.log",
+            timeout_seconds=20,
+            interval_seconds=0.1,
+            while_true=lambda: pebble.poll() is None,
+        )
+        wait_for(
+            "nginx",
+            (root.directory / "run/nginx.pid").exists,
+            log=files / "nginx.log",
+            timeout_seconds=20,
+            interval_seconds=0.1,
+            while_true=lambda: nginx.poll() is None,
+        )
+        yield made
+
+
+@pytest.fixture(scope="session")
+def certified(manager: Manager) -> Manager:
+    """The manager with the issuer's certificate in use."""
+    manager.certify()
+    return manager
+
+
+@pytest.fixture
+def upstream() -> Iterator[None]:
+    with proxy():
+        yield
+
+
+def curl(manager: Manager, *arguments: str) -> tuple[str, dict[str, str], str]:
+    """What curl gets: the status line, the headers in lower case, the body."""
+    command: Sequence[str] = (
+        "curl",
+        "--silent",
+        "--include",
+        "--max-time",
+        "60",
+        "--resolve",
+        f"{DOMAIN}:443:127.0.0.1",
+        "--resolve",
+        f"{DOMAIN}:80:127.0.0.1",
+        *arguments,
+    )
+    code, said = manager.run(*command)
+    assert code == 0, said
+    while said.startswith("HTTP/1.1 100"):
+        said = said.split("\n\n", 1)[-1].split("\r\n\r\n", 1)[-1]
+    head, _, body = said.replace("\r\n", "\n").partition("\n\n")
+    first, *lines = head.splitlines()
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return first.strip(), headers, body
