@@ -46,9 +46,9 @@ def add_stack_argument(parser: argparse._ActionsContainer) -> None:
 
 def list_commands() -> tuple[Command, ...]:
     """Every command there is. They take their options' helpers from here, so they are imported late."""
-    from live.commands import doctor, mend, quota, roster, size
+    from live.commands import check, doctor, mend, quota, roster, size
 
-    return (doctor, mend, quota, roster, size)
+    return (check, doctor, mend, quota, roster, size)
 
 
 def main(arguments: Sequence[str] | None = None, commands: Sequence[Command] | None = None) -> int:
