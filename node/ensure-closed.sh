@@ -5,7 +5,8 @@ set -euo pipefail
 if [[ -n $CHANGED_FILES ]]; then
   systemctl daemon-reload
 fi
-systemctl enable --quiet swarmhub-firewall.service
-systemctl enable --quiet --now swarmhub-overlay-filter.path swarmhub-overlay-filter.timer
+# Started, never restarted: Docker requires it and would be restarted with it.
+systemctl enable --quiet --now swarmhub-firewall.service
 /opt/swarmhub/firewall.sh
+systemctl enable --quiet --now swarmhub-overlay-filter.path swarmhub-overlay-filter.timer
 systemctl start swarmhub-overlay-filter.service
