@@ -26,7 +26,7 @@ class Machine:
             found = shutil.which(name)
             assert found
             (self.bin / name).symlink_to(found)
-        for name in ("usermod", "apt-mark", "exportfs", "mount.nfs4", "mkfs.xfs", "curl", "iptables"):
+        for name in ("usermod", "apt-mark", "exportfs", "mount.nfs4", "mkfs.xfs", "curl", "iptables", "nft"):
             self.command(name)
         self.command("systemctl", "[[ $1 != cat || $2 == ssh.service ]]")
         self.command(
@@ -79,7 +79,7 @@ def test_docker_comes_from_the_distribution_where_it_is_missing(tmp_path: Path) 
     assert machine.run().returncode == 0
     installs = [call for call in machine.calls if call.startswith("apt-get install")]
     assert installs == ["apt-get install -y -q --no-install-recommends docker.io"]
-    assert machine.calls[-1] == "systemctl enable --now docker.service swarmhub-firewall.service"
+    assert machine.calls[-1] == "systemctl enable --now docker.service"
 
 
 def test_a_docker_too_old_is_refused_in_a_sentence(tmp_path: Path) -> None:
