@@ -96,12 +96,24 @@ class Limits:
 
     memory_gb: float = key(
         number(0.25, 4096),
-        "Memory of one server in GB; a server that needs more is ended",
+        "Memory of one server in GB, kept for it; a server that needs more is ended",
         change=ChangeEffect.RESTART,
         default=1.0,
     )
     cpus: float = key(
         number(0.1, 512), "CPUs that one server may use at once", change=ChangeEffect.RESTART, default=1.0
+    )
+    pids: int = key(
+        whole_number(50, 100_000),
+        "Processes and threads that one server may have at once",
+        change=ChangeEffect.RESTART,
+        default=2000,
+    )
+    gpus: int = key(
+        whole_number(0, 16),
+        "GPUs that each server has for itself, of those that the workers' Docker daemons offer as GPU",
+        change=ChangeEffect.RESTART,
+        default=0,
     )
     cull_after_minutes: int = key(
         whole_number(0, 60 * 24 * 31),

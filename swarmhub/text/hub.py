@@ -10,6 +10,7 @@ from swarmhub import plan as planned
 from swarmhub.facts import Endpoints
 from swarmhub.plan import Plan
 from swarmhub.settings import Login, LoginKind
+from swarmhub.sizing import MEGABYTES_PER_GIGABYTE, SYSTEM_MARGIN_MB
 
 HUB_SERVICE = "hub"
 PROXY_SERVICE = "proxy"
@@ -34,6 +35,9 @@ def hub_config(plan: Plan, domain: str, storage_address: str) -> str:
         "user_server": {
             "environments": [asdict(environment) for environment in plan.environments],
             "network": plan.overlay.name,
+            "pids": limits.pids,
+            "gpus": limits.gpus,
+            "system_memory_gb": SYSTEM_MARGIN_MB / MEGABYTES_PER_GIGABYTE,
             "start_timeout_seconds": START_TIMEOUT_SECONDS,
             "http_timeout_seconds": HTTP_TIMEOUT_SECONDS,
             "placement": ["node.role==worker"],

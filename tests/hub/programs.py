@@ -83,4 +83,5 @@ def environment_of(programs: Programs) -> dict[str, str]:
         "PYTHONPATH": str(IMAGES / "hub"),
         "PYTHONUNBUFFERED": "1",
         "HOME": os.environ.get("HOME", "/root"),
+        "DOCKER_HOST": "unix:///nonexistent/docker.sock",
     }

@@ -57,7 +57,8 @@ def test_the_chosen_environment_decides_image_and_limits(hub: Rig) -> None:
 
     server = browse(hub, steps)["servers"][""]
     assert server["user_options"] == {"environment": "R & RStudio"}
-    assert "mary gets example.org/r:1 with 2147483648 bytes and 1.0 CPUs" in hub.log()
+    promised = "2147483648 bytes, 2147483648 of them promised"
+    assert f"mary gets example.org/r:1 with {promised}, and 1.0 CPUs" in hub.log()
 
 
 def test_without_a_choice_it_is_the_first(hub: Rig) -> None:

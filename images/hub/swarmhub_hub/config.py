@@ -19,6 +19,8 @@ from swarmhub_hub.sections import Section
 
 HUB_PORT = 8081
 TOKEN_MIN_LENGTH = 32
+# The generic resource as which a worker's Docker daemon offers its GPUs.
+GPU_RESOURCE = "GPU"
 # The proxy forgets its routes when it starts anew; at this interval the hub compares and restores them.
 ROUTE_CHECK_INTERVAL_SECONDS = 10
 NO_HOMES_ANNOUNCEMENT = (
@@ -45,10 +47,18 @@ class UserServer:
 
     environments: tuple[Environment, ...]
     network: str
+    pids: int
+    gpus: int
+    system_memory_gb: float
     start_timeout_seconds: int
     http_timeout_seconds: int
     placement: tuple[str, ...]
     default_url: str
+
+    @property
+    def system_memory_bytes(self) -> int:
+        """What each machine keeps for itself, as Docker counts it."""
+        return int(self.system_memory_gb * 1024**3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +93,9 @@ def _parse_user_server(section: Section) -> UserServer:
     server = UserServer(
         environments=tuple(parse_environment(entry) for entry in section.sections("environments")),
         network=section.text("network"),
+        pids=section.whole("pids"),
+        gpus=section.whole("gpus"),
+        system_memory_gb=section.number("system_memory_gb"),
         start_timeout_seconds=section.whole("start_timeout_seconds"),
         http_timeout_seconds=section.whole("http_timeout_seconds"),
         placement=section.texts("placement"),
@@ -231,12 +244,17 @@ def trait_values(settings: Settings, secrets: Secrets) -> dict[str, Any]:
         "Spawner.options_form": render_form(server.environments),
         "Spawner.options_from_form": read_form,
         "Spawner.mem_limit": default.memory_bytes,
+        # Never more promised than there is: a server that could be started can use what it was promised.
+        "Spawner.mem_guarantee": default.memory_bytes,
         "Spawner.cpu_limit": default.cpus,
         "Spawner.notebook_dir": settings.homes.mount_path if settings.homes else "",
         "SwarmHubSpawner.image": default.image,
         "SwarmHubSpawner.network_name": server.network,
         "SwarmHubSpawner.use_internal_ip": True,
         "SwarmHubSpawner.extra_placement_spec": {"constraints": list(server.placement)},
+        "SwarmHubSpawner.pids_limit": server.pids,
+        "SwarmHubSpawner.generic_resources": {GPU_RESOURCE: server.gpus} if server.gpus else {},
+        "SwarmHubSpawner.system_memory_bytes": server.system_memory_bytes,
         "SwarmHubSpawner.homes": settings.homes,
         "SwarmHubSpawner.probe_user": settings.probe_user,
     }

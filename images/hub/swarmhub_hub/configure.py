@@ -14,6 +14,7 @@ from traitlets.config import Config
 from swarmhub_hub.config import ConfigError, Secrets, Settings, load_secrets, load_settings, trait_values
 from swarmhub_hub.environments import ChoiceError, Environment, choose
 from swarmhub_hub.login import AUTHENTICATORS, ROSTER, may_stay
+from swarmhub_hub.orphans import remove_orphans
 from swarmhub_hub.passwords import RosterError, read_roster
 from swarmhub_hub.roster import RosterAuthenticator
 from swarmhub_hub.settled import load_authenticator, settled
@@ -36,6 +37,7 @@ def configure(c: Config, settings_file: Path, secrets_directory: Path) -> None:
     for name, value in values.items():
         class_name, trait = name.split(".")
         setattr(c[class_name], trait, value)
+    remove_orphans(values["JupyterHub.db_url"])
 
 
 def authenticator_of(c: Config, settings: Settings, secrets: Secrets) -> type[Any]:
@@ -58,6 +60,7 @@ def choice_of(environments: Sequence[Environment]) -> Callable[[Any, Mapping[str
         except ChoiceError as error:
             raise web.HTTPError(400, str(error)) from None
         spawner.image = chosen.image
-        spawner.mem_limit, spawner.cpu_limit = chosen.memory_bytes, chosen.cpus
+        spawner.mem_limit = spawner.mem_guarantee = chosen.memory_bytes
+        spawner.cpu_limit = chosen.cpus
 
     return apply

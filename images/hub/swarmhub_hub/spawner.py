@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, ClassVar
 
 from docker.errors import APIError
-from docker.types import DriverConfig, Mount, RestartPolicy
+from docker.types import (
+    ContainerSpec,
+    DriverConfig,
+    EndpointSpec,
+    Mount,
+    Placement,
+    Resources,
+    RestartPolicy,
+    TaskTemplate,
+)
+from docker.utils import version_gte
 from dockerspawner import SwarmSpawner
 from traitlets import Any as AnyTrait
-from traitlets import Float, Unicode, default
+from traitlets import Dict, Float, Integer, Unicode, default
 
+from swarmhub_hub.board import SharedLook, TaskBoard
 from swarmhub_hub.homes import HomeError, Homes, SharedFolder
 from swarmhub_hub.names import escape, user_service
+from swarmhub_hub.orphans import SERVICE_LABEL
 from swarmhub_hub.owners import find_email
-from swarmhub_hub.tasks import Phase, Verdict, judge_task, newest_task
+from swarmhub_hub.seats import Swarm, count_seats
+from swarmhub_hub.tasks import Phase, address_of, judge_task, newest_task
 
 DOCKER_THREADS = 16
 DOCKER_TIMEOUT_SECONDS = 60
-TASK_INTERVAL_SECONDS = 1.0
-SERVICE_LABEL = "org.swarmhub.user"
+# From here on a service can forbid its processes new privileges; older engines ignore it.
+NO_NEW_PRIVILEGES_API = "1.44"
+CONNECT_TIMEOUT_SECONDS = 1.0
+NANO = 10**9
+GIBI = 1024**3
 
 
 class ServerFailed(Exception):
@@ -31,17 +49,51 @@ class ServerFailed(Exception):
         self.jupyterhub_message = reason
 
 
+async def accepts_connections(address: str, port: int) -> bool:
+    """Whether something listens there now."""
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+            _, writer = await asyncio.open_connection(address, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
 class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
     """SwarmSpawner whose homes are NFS volumes and whose failures come at once and in words.
 
-    It corrects, in dockerspawner 14.0: mounts that are always binds; tasks in early states taken for dead;
-    rejected tasks waited for until the timeout; a stop that fails when the service is gone; servers that
-    Swarm starts again after they ended; one thread for all Docker calls.
+    It corrects, in dockerspawner 14.0: volumes that are always binds; tasks in early states taken for dead;
+    running tasks seen up to 11 s late; rejected tasks waited for until the timeout; a stop that fails when
+    the service is gone; servers that Swarm starts again after they ended; names that lead to the address of a
+    server stopped before (dockerspawner#279); one thread for all Docker calls.
     """
 
     homes = AnyTrait(None, allow_none=True, help="A swarmhub_hub.homes.Homes, or None for none.", config=True)
-    probe_user = Unicode("", help="The user whose home is deleted together with the user.", config=True)
-    task_interval_seconds = Float(TASK_INTERVAL_SECONDS, help="How often a starting task is looked at.")
+    probe_user = Unicode(
+        "",
+        help="The user whose home is deleted together with the user, and whose server needs no seat.",
+        config=True,
+    )
+    pids_limit = Integer(0, help="Processes and threads one server may have; 0 for any number.", config=True)
+    generic_resources = Dict(
+        help="Generic resources that each server has for itself, such as {'GPU': 1}.", config=True
+    )
+    system_memory_bytes = Integer(
+        0, help="Memory of each machine that no server is given, in bytes.", config=True
+    )
+    placement_patience_seconds = Float(
+        5.0, help="How long a server that fits on no machine waits for one.", config=True
+    )
+
+    _board: ClassVar[TaskBoard | None] = None
+    _census: ClassVar[SharedLook[Swarm] | None] = None
+    # Servers that are being started and count as taken before Swarm has given them a machine, in their order.
+    _starting: ClassVar[dict[str, None]] = {}
+
+    # How the server ended, when its service has been taken away since.
+    _ending: int | str = 0
+    _address: str | None = None
 
     @default("client_kwargs")
     def _default_client_kwargs(self) -> dict[str, Any]:
@@ -56,6 +108,11 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
     def _default_extra_endpoint_spec(self) -> dict[str, Any]:
         # A virtual address forgets connections idle for 900 s (moby#31208).
         return {"mode": "dnsrr"}
+
+    @default("extra_container_spec")
+    def _default_extra_container_spec(self) -> dict[str, Any]:
+        # With an empty bounding set no program can gain any capability, not even one that is root's.
+        return {"cap_drop": ["ALL"]}
 
     @default("extra_create_kwargs")
     def _default_extra_create_kwargs(self) -> dict[str, Any]:
@@ -83,17 +140,49 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
         return threads
 
     @property
-    def mounts(self) -> list[Mount]:
-        """The home as a volume that Docker mounts over NFS on the machine where the task runs."""
-        homes: Homes | None = self.homes
-        if homes is None:
-            return []
-        driver = DriverConfig("local", homes.nfs.driver_options(escape(self.user.name)))
-        volume = homes.volume_name(self.user.name)
-        home = Mount(
-            target=homes.mount_path, source=volume, type="volume", no_copy=True, driver_config=driver
+    def board(self) -> TaskBoard:
+        """The view of servers' tasks that all spawners share."""
+        if SwarmHubSpawner._board is None:
+            SwarmHubSpawner._board = TaskBoard(self._list_tasks)
+        return SwarmHubSpawner._board
+
+    @property
+    def census(self) -> SharedLook[Swarm]:
+        """The view of the whole swarm that all spawners share."""
+        if SwarmHubSpawner._census is None:
+            SwarmHubSpawner._census = SharedLook(self._list_swarm)
+        return SwarmHubSpawner._census
+
+    async def _list_tasks(self, filters: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        tasks: Sequence[Mapping[str, Any]] = await self.docker("tasks", filters=filters)
+        return tasks
+
+    async def _list_swarm(self) -> Swarm:
+        nodes, tasks, servers = await asyncio.gather(
+            self.docker("nodes"),
+            self.docker("tasks", filters={"desired-state": ["running"]}),
+            self.docker("services", filters={"label": SERVICE_LABEL}),
         )
-        return [home, *self.shared_mounts(homes.shared)]
+        return Swarm(nodes=nodes, tasks=tasks, servers=servers)
+
+    @property
+    def mounts(self) -> list[Mount]:
+        """What dockerspawner's ``volumes`` name, and the home as a volume that Docker mounts over NFS."""
+        mounts = [
+            self._mount(source, bound["bind"], read_only=bound["mode"] == "ro")
+            for source, bound in self.volume_binds.items()
+        ]
+        homes: Homes | None = self.homes
+        if homes is not None:
+            driver = DriverConfig("local", homes.nfs.driver_options(escape(self.user.name)))
+            volume = homes.volume_name(self.user.name)
+            mounts.append(
+                Mount(
+                    target=homes.mount_path, source=volume, type="volume", no_copy=True, driver_config=driver
+                )
+            )
+            mounts += self.shared_mounts(homes.shared)
+        return mounts
 
     def shared_mounts(self, shared: SharedFolder | None) -> list[Mount]:
         """The shared folder, read-only but for those who may write to it."""
@@ -111,48 +200,163 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
             )
         ]
 
-    async def judge(self) -> Verdict:
-        """Ask Swarm for the newest task of this server and say what its state means."""
-        tasks = await self.docker("tasks", filters={"service": self.service_name})
-        return judge_task(newest_task(tasks))
+    def _mount(self, source: str, target: str, *, read_only: bool) -> Mount:
+        if source.startswith("/"):
+            return Mount(target=target, source=source, type="bind", read_only=read_only)
+        driver = self.mount_driver_config
+        return Mount(target=target, source=source, type="volume", read_only=read_only, driver_config=driver)
+
+    @property
+    def _needs_seat(self) -> bool:
+        return bool(self.mem_guarantee) and self.user.name != self.probe_user
+
+    def _resources(self) -> Resources:
+        resources = Resources(
+            **{
+                "mem_limit": self.mem_limit,
+                "mem_reservation": self.mem_guarantee if self._needs_seat else None,
+                "cpu_limit": int(self.cpu_limit * NANO) if self.cpu_limit else None,
+                "cpu_reservation": int(self.cpu_guarantee * NANO) if self.cpu_guarantee else None,
+                "generic_resources": dict(self.generic_resources) or None,
+                **self.extra_resources_spec,
+            }
+        )
+        if self.pids_limit:
+            # docker-py has no argument for it; the engine takes it from API 1.41 on.
+            resources.setdefault("Limits", {})["Pids"] = self.pids_limit
+        return resources
+
+    async def _container(self) -> ContainerSpec:
+        container = ContainerSpec(
+            **{
+                "image": self.image,
+                "env": self.get_env(),
+                "args": await self.get_command(),
+                "mounts": self.mounts,
+                **self.extra_container_spec,
+            }
+        )
+        if version_gte(self.client.api_version, NO_NEW_PRIVILEGES_API):
+            container["Privileges"] = {**container.get("Privileges", {}), "NoNewPrivileges": True}
+        return container
+
+    async def create_object(self) -> Mapping[str, Any]:
+        """Create the service."""
+        endpoint = {} if self.use_internal_ip else {"ports": {None: (self.port, "tcp")}}
+        task = {
+            "container_spec": await self._container(),
+            "resources": self._resources(),
+            "networks": [self.network_name] if self.network_name else [],
+            "placement": Placement(**self.extra_placement_spec),
+            **self.extra_task_spec,
+        }
+        service: Mapping[str, Any] = await self.docker(
+            "create_service",
+            **{
+                "task_template": TaskTemplate(**task),
+                "endpoint_spec": EndpointSpec(**{**endpoint, **self.extra_endpoint_spec}),
+                "name": self.service_name,
+                **self.extra_create_kwargs,
+            },
+        )
+        return service
+
+    async def _newest_task(self) -> Mapping[str, Any] | None:
+        return newest_task(await self.board.tasks_of(self.service_name, self.service_id))
+
+    async def _take_seat(self) -> None:
+        """Raise ServerFailed at once when no machine has the memory that is promised to this server."""
+        names = list(self._starting)
+        seats = count_seats(
+            await self.census.next(),
+            memory_bytes=int(self.mem_guarantee),
+            system_bytes=self.system_memory_bytes,
+            constraints=self.extra_placement_spec.get("constraints") or (),
+            ahead=names[: names.index(self.service_name)],
+        )
+        if seats.total < 1:
+            raise ServerFailed(
+                f"No machine can run this server: none that is ready and meant for it has "
+                f"{self.mem_guarantee / GIBI:.3g} GB of memory to give. Tell the organiser."
+            )
+        if seats.free < 1:
+            raise ServerFailed(
+                f"The hub is full: {seats.total} seats, and all of them are taken. "
+                "Try again when somebody has stopped their server."
+            )
 
     async def start(self) -> tuple[str, int]:
         """Make the home, then the service; return where the server listens. Raises ServerFailed."""
-        if self.homes is not None:
-            try:
+        self._ending = 0
+        self._starting[self.service_name] = None
+        try:
+            if self._needs_seat:
+                # One that was left over would take this very seat.
+                if await self.get_object() is not None:
+                    await self.remove_object()
+                await self._take_seat()
+            if self.homes is not None:
                 email = find_email(await self.user.get_auth_state())
                 await asyncio.to_thread(self.homes.prepare, self.user.name, email)
-            except HomeError as error:
-                raise ServerFailed(str(error)) from error
-        address: tuple[str, int] = await super().start()
+            address: tuple[str, int] = await super().start()
+        except HomeError as error:
+            raise ServerFailed(str(error)) from error
+        except ServerFailed:
+            # The hub stops only servers that still run.
+            await self.remove_object()
+            raise
+        finally:
+            self._starting.pop(self.service_name, None)
         return address
 
     async def start_object(self) -> None:
-        """Wait until the server's task runs; raise ServerFailed as soon as it cannot any more.
+        """Wait until the server listens; raise ServerFailed as soon as it cannot any more.
 
-        The hub ends the wait after start_timeout; the last reason logged is then the one.
+        The hub ends the wait after start_timeout; the last reason logged is then the one. It would wait for a
+        server to listen by itself, but not notice that it has ended.
         """
         logged = ""
+        fitted = time.monotonic()
         while True:
-            verdict = await self.judge()
+            task = await self._newest_task()
+            verdict = judge_task(task)
             if verdict.reason != logged:
                 logged = verdict.reason
                 self.log.info("%s: %s", self.service_name, logged)
-            if verdict.phase is Phase.RUNNING:
-                return
             if verdict.phase is Phase.ENDED:
                 raise ServerFailed(verdict.reason)
-            await asyncio.sleep(self.task_interval_seconds)
+            if verdict.phase is Phase.RUNNING:
+                # A name would also lead to a server of this user's that is just ending.
+                self._address = address_of(task or {}, self.network_name) if self.use_internal_ip else None
+                if self._address is None or await accepts_connections(self._address, self.port):
+                    return
+            if verdict.fits:
+                fitted = time.monotonic()
+            elif time.monotonic() - fitted > self.placement_patience_seconds:
+                raise ServerFailed(verdict.reason)
+
+    async def get_ip_and_port(self) -> tuple[str, int]:
+        """Return where the server that was just started listens."""
+        if self._address:
+            return self._address, self.port
+        found: tuple[str, int] = await super().get_ip_and_port()
+        return found
 
     async def poll(self) -> int | str | None:
         """Return None while the server runs or is about to, else its exit code or why it ended."""
-        if not self.object_id or await self.get_object() is None:
-            return 0
-        verdict = await self.judge()
+        if not self.object_id:
+            return self._ending
+        task = await self._newest_task()
+        if task is None and await self.get_object() is None:
+            return self._ending
+        verdict = judge_task(task)
         if verdict.phase is not Phase.ENDED:
             return None
         self.log.warning("%s: %s", self.service_name, verdict.reason)
-        return verdict.exit_code if verdict.exit_code is not None else verdict.reason
+        # The hub stops only servers that still run: nobody else takes away the service of an ended one.
+        await self.remove_object()
+        self._ending = verdict.exit_code if verdict.exit_code is not None else verdict.reason
+        return self._ending
 
     async def remove_object(self) -> None:
         """Remove the service; one already gone is as good."""
@@ -162,6 +366,7 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
             if error.response is None or error.response.status_code != 404:
                 raise
             self.log.info("%s is gone already", self.service_name)
+        self.object_id = ""
 
     async def delete_forever(self) -> None:
         """Drop the home with its user: the probe's wholly, anyone else's only if nothing is in it."""

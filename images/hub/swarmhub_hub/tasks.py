@@ -9,6 +9,9 @@ from typing import Any
 
 WAITING_STATES = frozenset({"new", "pending", "assigned", "accepted", "preparing", "ready", "starting"})
 RUNNING_STATE = "running"
+# What Swarm says of a task that no machine can take (swarmkit, manager/scheduler/scheduler.go).
+NO_MACHINE = "no suitable node"
+EXIT_KILLED = 137
 # Desired states of a task that Swarm still means to run.
 WANTED_STATES = frozenset({"new", "ready", "running"})
 
@@ -23,11 +26,15 @@ class Phase(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The phase of a task and a sentence on why; ``exit_code`` is None where no process ended."""
+    """The phase of a task and a sentence on why.
+
+    ``exit_code`` is None where no process ended; ``fits`` is false while no machine can take the task.
+    """
 
     phase: Phase
     reason: str
     exit_code: int | None = None
+    fits: bool = True
 
 
 def newest_task(tasks: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -49,8 +56,17 @@ def judge_task(task: Mapping[str, Any] | None) -> Verdict:
                 phase=Phase.ENDED, reason=f"{sentence} Swarm has given it up: its machine may be down."
             )
         phase = Phase.RUNNING if state == RUNNING_STATE else Phase.WAITING
-        return Verdict(phase=phase, reason=sentence)
+        return Verdict(phase=phase, reason=sentence, fits=NO_MACHINE not in detail)
     exit_code = (status.get("ContainerStatus") or {}).get("ExitCode")
-    if exit_code == 137:
+    if exit_code == EXIT_KILLED:
         sentence += " It was killed, most often for using more memory than its limit."
     return Verdict(phase=Phase.ENDED, reason=sentence, exit_code=exit_code)
+
+
+def address_of(task: Mapping[str, Any], network: str) -> str | None:
+    """Return the address a task has in a network, given by its name or id."""
+    for attachment in task.get("NetworksAttachments") or ():
+        found = attachment.get("Network", {})
+        if network in (found.get("ID"), found.get("Spec", {}).get("Name")) and attachment.get("Addresses"):
+            return str(attachment["Addresses"][0]).partition("/")[0]
+    return None

@@ -26,7 +26,12 @@ class LocalSpawner(SimpleLocalProcessSpawner):
 
     async def start(self):
         self.log.info(
-            "%s gets %s with %s bytes and %s CPUs", self.user.name, self.image, self.mem_limit, self.cpu_limit
+            "%s gets %s with %s bytes, %s of them promised, and %s CPUs",
+            self.user.name,
+            self.image,
+            self.mem_limit,
+            self.mem_guarantee,
+            self.cpu_limit,
         )
         return await super().start()
 

@@ -43,6 +43,9 @@ DOCUMENT: dict[str, Any] = {
             }
         ],
         "network": "hub",
+        "pids": 2000,
+        "gpus": 0,
+        "system_memory_gb": 0.5,
         "start_timeout_seconds": 300,
         "http_timeout_seconds": 180,
         "placement": ["node.role==worker"],
@@ -249,3 +252,10 @@ def test_trait_values_announce_that_files_do_not_last(document: dict[str, Any]) 
     without = trait_values(parse_settings({**document, "homes": None}), SECRETS)
     assert "they are gone" in without["JupyterHub.template_vars"]["announcement"]
     assert without["SwarmHubSpawner.homes"] is None
+
+
+def test_trait_values_promise_the_memory_they_limit(document: dict[str, Any]) -> None:
+    document["user_server"]["gpus"] = 2
+    values = trait_values(parse_settings(document), SECRETS)
+    assert values["Spawner.mem_guarantee"] == values["Spawner.mem_limit"] == 1_610_612_736
+    assert values["SwarmHubSpawner.generic_resources"] == {"GPU": 2}

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from swarmhub_hub.tasks import Phase, judge_task, newest_task
+from swarmhub_hub.tasks import Phase, address_of, judge_task, newest_task
 
 
 def task(state: str, desired: str = "running", **status: Any) -> dict[str, Any]:
@@ -55,3 +55,16 @@ def test_newest_task_is_the_last_made() -> None:
     old, new = {"CreatedAt": "2026-01-01T10:00:00Z"}, {"CreatedAt": "2026-01-01T10:00:01Z"}
     assert newest_task([new, old]) is new
     assert newest_task([]) is None
+
+
+def test_judge_task_says_when_no_machine_fits() -> None:
+    assert not judge_task(task("pending", Err="no suitable node (insufficient resources on 2 nodes)")).fits
+    assert judge_task(task("pending")).fits
+
+
+def test_address_of_is_the_one_in_that_network() -> None:
+    other = {"Network": {"ID": "1", "Spec": {"Name": "ingress"}}, "Addresses": ["10.0.0.9/24"]}
+    hub = {"Network": {"ID": "2", "Spec": {"Name": "hub"}}, "Addresses": ["10.79.0.5/20"]}
+    attached = {"NetworksAttachments": [other, hub]}
+    assert address_of(attached, "hub") == address_of(attached, "2") == "10.79.0.5"
+    assert address_of({}, "hub") is None

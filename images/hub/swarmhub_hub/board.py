@@ -1,0 +1,60 @@
+"""Looks at the swarm that many servers share: what is wanted at about the same time is asked once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+Task = Mapping[str, Any]
+T = TypeVar("T")
+# Swarm sends no events of tasks on other machines: looking often is the only way to see one start.
+INTERVAL_SECONDS = 0.25
+
+
+class SharedLook(Generic[T]):
+    """A look that all who ask within one interval share; it begins after the last of them has asked."""
+
+    def __init__(self, look: Callable[[], Awaitable[T]], interval_seconds: float = INTERVAL_SECONDS) -> None:
+        self._look = look
+        self._interval_seconds = interval_seconds
+        self._next: asyncio.Task[T] | None = None
+
+    async def next(self) -> T:
+        """Return what the next look finds."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._wait_and_look())
+        # One who gives up waiting must not take the look away from the others.
+        return await asyncio.shield(self._next)
+
+    async def _wait_and_look(self) -> T:
+        await asyncio.sleep(self._interval_seconds)
+        self._next = None
+        return await self._look()
+
+
+class TaskBoard:
+    """The tasks of services. ``list_tasks`` asks Docker, from filters to tasks."""
+
+    def __init__(
+        self,
+        list_tasks: Callable[[Mapping[str, Any]], Awaitable[Sequence[Task]]],
+        interval_seconds: float = INTERVAL_SECONDS,
+    ) -> None:
+        self._list_tasks = list_tasks
+        self._wanted: set[str] = set()
+        self._shared = SharedLook(self._look, interval_seconds)
+
+    async def tasks_of(self, service: str, service_id: str) -> list[Task]:
+        """Return the tasks of a service at the next look; none when there is no such service."""
+        self._wanted.add(service)
+        return (await self._shared.next()).get(service_id, [])
+
+    async def _look(self) -> dict[str, list[Task]]:
+        wanted, self._wanted = self._wanted, set()
+        # A task's name is SERVICE.SLOT.ID. The filter `service` refuses the whole call for one that is gone.
+        found = await self._list_tasks({"name": [f"{service}." for service in sorted(wanted)]})
+        tasks: dict[str, list[Task]] = {}
+        for task in found:
+            tasks.setdefault(str(task.get("ServiceID")), []).append(task)
+        return tasks
