@@ -3,7 +3,7 @@ VENV_PYTHON = .venv/bin/python
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status browse test check test-unit test-hub test-vm test-door test-cloud format lock clean
+.PHONY: help setup up down status browse test check test-unit test-hub test-swarm test-vm test-door test-cloud format lock clean
 
 help: ## show this
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -34,6 +34,9 @@ test-unit: setup ## the tests that need nothing
 
 test-hub: setup ## a real hub process, proxy and login provider on this machine
 	@$(VENV_PYTHON) -m scripts.tiers hub
+
+test-swarm: setup ## hub, proxy and spawner on a Docker swarm of this machine
+	@$(VENV_PYTHON) -m scripts.tiers swarm
 
 test-vm: setup ## quotas and NFS on one virtual machine of the rehearsal cloud's guest
 	@$(VENV_PYTHON) -m scripts.tiers vm

@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from rehearsal import cloud
+from rehearsal import cloud, native_swarm
+from rehearsal.containers import STORE
 from rehearsal.host import fail, require_disk, require_memory, require_root
 from rehearsal.paths import CHECKOUT, GUEST_DISK, REHEARSAL
 from scripts.steps import run_command
@@ -33,6 +34,14 @@ def require_machine() -> None:
     require_builder()
     require_memory(MACHINE_MEMORY_MB)
     require_disk(REHEARSAL, cloud.DISK_TO_RUN_GB if GUEST_DISK.exists() else cloud.DISK_TO_BUILD_GB)
+
+
+def require_swarm() -> None:
+    """Raise UserError when a native swarm cannot run here, with the reason and the remedy."""
+    require_builder()
+    require_memory(native_swarm.MINIMUM_MEMORY_MB)
+    needed = native_swarm.DISK_TO_RUN_GB if STORE.exists() else cloud.DISK_TO_BUILD_GB
+    require_disk(REHEARSAL, needed)
 
 
 def require_cloud() -> None:
@@ -64,6 +73,11 @@ TIERS = (
     ),
     Tier(name="unit", commands=(python("pytest", "--quiet", "--numprocesses=auto", "tests/unit"),)),
     Tier(name="hub", commands=(python("pytest", "--quiet", "tests/hub"),)),
+    Tier(
+        name="swarm",
+        commands=(python("pytest", "--capture=no", "--verbose", "tests/swarm"),),
+        needs=require_swarm,
+    ),
     Tier(
         name="vm",
         commands=(python("pytest", "--verbose", "tests/vm"),),

@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(autouse=True)
 def _no_live_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep a developer's own cloud, stacks and Docker out of reach, except of the tier that needs them."""
-    if request.node.get_closest_marker("cloud"):
+    if any(request.node.get_closest_marker(marker) for marker in ("cloud", "swarm")):
         return
     for name in list(os.environ):
         if name.startswith(LIVE_PREFIXES):

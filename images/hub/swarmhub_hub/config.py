@@ -21,8 +21,9 @@ HUB_PORT = 8081
 TOKEN_MIN_LENGTH = 32
 # The generic resource as which a worker's Docker daemon offers its GPUs.
 GPU_RESOURCE = "GPU"
-# The proxy forgets its routes when it starts anew; at this interval the hub compares and restores them.
-ROUTE_CHECK_INTERVAL_SECONDS = 10
+# The proxy forgets its routes when it starts anew; at this interval the hub compares and restores them: half
+# of the ten seconds within which servers are to be reachable again.
+ROUTE_CHECK_INTERVAL_SECONDS = 5
 NO_HOMES_ANNOUNCEMENT = (
     "Files last only as long as your server runs: when it stops, they are gone. "
     "Download what you want to keep."

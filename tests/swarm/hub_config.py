@@ -1,0 +1,59 @@
+"""The hub's own configuration, with users whose servers go wrong by their names, and rights for the tests."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+load_subconfig("/srv/jupyterhub/jupyterhub_config.py")  # type: ignore[name-defined]  # noqa: F821
+c = get_config()  # type: ignore[name-defined]  # noqa: F821
+
+OUTGROW = 'data = []\nwhile True: data.append(b"x" * (8 << 20))'
+# Answers as a user's server does, in less memory and time than JupyterLab takes.
+SMALL_SERVER = """
+import http.server, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("X-JupyterHub-Version", os.environ["VERSION"])
+        self.end_headers()
+        self.wfile.write(os.uname().nodename.encode())
+    def log_message(self, *words): pass
+http.server.ThreadingHTTPServer(("0.0.0.0", 8888), Handler).serve_forever()
+"""
+
+
+def misbehave(spawner: Any) -> None:
+    """Give a server what its user's name says; ``jupyter-...`` gets the real one, any other a small one."""
+    kind = spawner.user.name.partition("-")[0]
+    if kind == "jupyter":
+        return
+    spawner.environment["VERSION"] = os.environ.get("SERVER_VERSION", "6.1.1")
+    spawner.cmd = ["python3", "-S", "-c", SMALL_SERVER]
+    if kind == "unpullable":
+        spawner.image = "swarmhub/missing:dev"
+    elif kind == "nowhere":
+        spawner.extra_placement_spec = {"constraints": ["node.labels.colour==blue"]}
+    elif kind == "unplaceable":
+        # Unknown to the count of seats: Swarm itself refuses it.
+        spawner.cpu_guarantee = 1000
+    elif kind == "exits":
+        spawner.cmd = ["sh", "-c", "exit 3"]
+    elif kind == "outgrows":
+        spawner.cmd = ["python3", "-c", OUTGROW]
+
+    elif kind == "mounted":
+        spawner.volumes = {"scratch-{username}": "/scratch"}
+        spawner.read_only_volumes = {"/etc/ssl": "/shared"}
+
+
+c.Spawner.pre_spawn_hook = misbehave
+# The small server takes no arguments of Jupyter's.
+c.SwarmHubSpawner.notebook_dir = ""
+c.JupyterHub.load_roles.append(
+    {
+        "name": "tests",
+        "services": ["probe"],
+        "scopes": ["admin:users", "admin:servers", "access:servers", "read:hub", "proxy"],
+    }
+)
