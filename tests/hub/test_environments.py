@@ -68,7 +68,7 @@ def test_without_a_choice_it_is_the_first(hub: Rig) -> None:
 
     status, _ = browse(hub, steps)
     assert status in (201, 202)
-    assert "lise gets example.org/python:1 with 1073741824 bytes" in hub.log()
+    assert "lise gets example.org/python:1 with 536870912 bytes" in hub.log()
 
 
 @pytest.mark.parametrize(

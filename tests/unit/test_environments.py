@@ -27,14 +27,14 @@ def refusal(environments: Any, user_image: str | None = None) -> list[str]:
 
 def test_a_single_image_is_the_only_environment() -> None:
     assert dev_plan().environments == (
-        Environment(name="only", description="", image="swarmhub/user:dev", memory_gb=1.0, cpus=1.0),
+        Environment(name="only", description="", image="swarmhub/user:dev", memory_gb=0.5, cpus=1.0),
     )
 
 
 def test_the_default_comes_first_and_limits_are_those_of_all() -> None:
     assert plan_with(PYTHON, R).environments == (
         Environment(name="R", description="With RStudio", image="example.org/r:1", memory_gb=2.0, cpus=1.0),
-        Environment(name="Python", description="", image="example.org/python:1", memory_gb=1.0, cpus=1.0),
+        Environment(name="Python", description="", image="example.org/python:1", memory_gb=0.5, cpus=1.0),
     )
 
 

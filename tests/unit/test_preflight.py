@@ -41,7 +41,7 @@ def test_a_sound_stack_passes_and_says_what_was_looked_at() -> None:
     assert report.failures == report.warnings == ()
     assert "credentials: ada in project demo, by password" in report.passed
     assert "quota of CPUs: 4 more needed, no limit" in report.passed
-    assert "seats: 1 x s1.large seat 1 (1 each, 1 GB a server)" in report.passed
+    assert "seats: 1 x s1.large seat 2 (2 each, 0.5 GB a server)" in report.passed
 
 
 def test_every_quota_that_is_too_small_is_said_at_once() -> None:
@@ -212,7 +212,8 @@ def test_a_worker_that_seats_nobody_is_refused() -> None:
 
 
 def test_twice_the_machines_that_people_need_is_a_warning() -> None:
-    report = examined(machines__worker={"flavor": "m3.large", "count": 6}, workshop__users=60)
+    worker = {"flavor": "m3.large", "count": 6}
+    report = examined(machines__worker=worker, workshop__users=60, limits__memory_gb=1)
     assert [str(warning) for warning in report.warnings] == [
         (
             "machines.worker.count: 6 x m3.large seat 342, and workshop.users is 60. "

@@ -10,7 +10,7 @@ import pytest
 from scripts.first_light import render_summary
 from scripts.stack import Stack
 
-COMMON = {"url": "https://hub.example.org", "ssh": "ssh debian@192.0.2.7", "admin_user": "ada"}
+COMMON = {"url": "https://hub.example.org", "ssh": "ssh debian@192.0.2.7", "admin_user": "ada", "seats": 2}
 CALLBACK = "https://hub.example.org/hub/oauth_callback"
 
 
@@ -40,4 +40,5 @@ def test_the_summary_says_how_to_log_in(
     stack = Stack(name="dev", environment={}, configuration={}, state=tmp_path)
     lines = render_summary(stack, COMMON | outputs, "Times").splitlines()
     assert f"  Students       {students}" in lines
+    assert "  Seats          2 servers at once" in lines
     assert f"  Organiser      {organiser}" in lines
