@@ -29,7 +29,8 @@ DIRECTORY = f"127.0.0.1:{acme.DIRECTORY_PORT}"
 SHIM = Path(__file__).with_name("docker")
 UPLOAD_MAX_MB = 64
 ORDER_SECONDS = 120
-BOUND = ("etc/swarmhub", "opt/swarmhub", "var/nfs", "var/lib/swarmhub")
+BOUND = ("etc/swarmhub", "opt/swarmhub", "var/lib/swarmhub")
+STATE = planned.FRONT_DOOR_STATE_DIRECTORY.lstrip("/")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +98,7 @@ class Manager:
     @property
     def served(self) -> Path:
         """The certificate that nginx serves."""
-        return self.files / "var/nfs/front-door/certificate/fullchain.pem"
+        return self.files / STATE / "certificate/fullchain.pem"
 
 
 def serial(certificate: Path) -> str:
@@ -134,7 +135,7 @@ def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
     files = tmp_path_factory.mktemp("manager")
     for name in BOUND:
         (files / name).mkdir(parents=True)
-    (files / "var/nfs/front-door").mkdir()
+    (files / STATE).mkdir(parents=True)
     acme.make_certificates(files / "acme", "127.0.0.1")
     settings = acme.write_settings(files / "acme")
     shutil.copy(paths.PEBBLE, files / "pebble")

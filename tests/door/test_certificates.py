@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from live.probe import FixedResolver
-from tests.door.conftest import DOMAIN, Manager, serial
+from tests.door.conftest import DOMAIN, STATE, Manager, serial
 
 WEBSOCKETS = 50
 CLIENTS = 8
@@ -39,7 +39,7 @@ def facts(manager: Manager, certificate: str) -> str:
 
 @pytest.mark.usefixtures("upstream")
 def test_an_order_replaces_the_certificate_made_for_the_start(certified: Manager) -> None:
-    assert f"DNS:{DOMAIN}" in facts(certified, "/var/nfs/front-door/certificate/fullchain.pem")
+    assert f"DNS:{DOMAIN}" in facts(certified, f"/{STATE}/certificate/fullchain.pem")
 
     async def fetch() -> int:
         async with browser(certified) as http, http.get("/user/ada/x") as response:
@@ -155,19 +155,19 @@ def test_an_address_is_certified_for_days(certified: Manager) -> None:
     env.write_text(former.replace(f"DOMAIN={DOMAIN}", "DOMAIN=127.0.0.1"))
     try:
         certified.certify()
-        said = facts(certified, "/var/nfs/front-door/certificate/fullchain.pem")
+        said = facts(certified, f"/{STATE}/certificate/fullchain.pem")
     finally:
         env.write_text(former)
         certified.certify()
     assert "IP Address:127.0.0.1" in said
     # Less than a week: openssl says that it will have expired.
     assert "will expire" in said
-    assert f"DNS:{DOMAIN}" in facts(certified, "/var/nfs/front-door/certificate/fullchain.pem")
+    assert f"DNS:{DOMAIN}" in facts(certified, f"/{STATE}/certificate/fullchain.pem")
 
 
 def test_the_key_is_its_owners_alone(certified: Manager) -> None:
     assert (certified.served.parent / "privkey.pem").stat().st_mode & 0o777 == 0o600
-    for key in (certified.files / "var/nfs/front-door/acme").rglob("privkey*.pem"):
+    for key in (certified.files / STATE / "acme").rglob("privkey*.pem"):
         assert key.resolve().stat().st_mode & 0o077 == 0
     orders: Path = certified.files / "var/lib/swarmhub/orders"
     assert orders.read_text().count("certonly") >= 1
