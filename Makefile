@@ -3,7 +3,7 @@ VENV_PYTHON = .venv/bin/python
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status browse test check test-unit test-hub test-swarm test-vm test-door test-cloud format lock clean
+.PHONY: help setup up down status browse test check test-unit test-hub test-swarm test-vm test-door test-cloud test-storage format lock clean
 
 help: ## show this
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -46,6 +46,9 @@ test-door: setup ## nginx, certificates and the overlay's filter, without a clou
 
 test-cloud: setup ## up, browser, second up, destroy on the rehearsal cloud
 	@$(VENV_PYTHON) -m scripts.tiers cloud
+
+test-storage: setup ## where homes can live and what outlives the machines, half an hour; not part of test
+	@$(VENV_PYTHON) -m scripts.tiers storage
 
 format: setup ## let ruff rewrite the sources
 	@.venv/bin/ruff format && .venv/bin/ruff check --fix
