@@ -11,7 +11,7 @@ from components.machine import Machine
 from components.network import Network
 from components.remote_host import RemoteHost
 from swarmhub import plan as planned
-from swarmhub.text import NodeFile, closing_files, sharing_options, ssh_options
+from swarmhub.text import NodeFile, closing_files, ssh_options
 
 
 def verified_ssh_options(host: RemoteHost) -> pulumi.Output[list[str]]:
@@ -76,9 +76,7 @@ class Swarm(pulumi.ComponentResource):
         self.provider = docker.Provider(
             f"{name}-docker",
             host=pulumi.Output.concat("ssh://", plan.ssh_user, "@", manager.host.address, ":22"),
-            ssh_opts=verified_ssh_options(manager.host).apply(
-                lambda options: [*options, *sharing_options(manager.host.key.private_file)]
-            ),
+            ssh_opts=verified_ssh_options(manager.host),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[initialised]),
         )
         self.overlay = docker.Network(

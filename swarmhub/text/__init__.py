@@ -6,7 +6,7 @@ from swarmhub.text.hub import HUB_SERVICE, PROXY_SERVICE, START_TIMEOUT_SECONDS,
 from swarmhub.text.machine import cloud_config
 from swarmhub.text.rendering import NODE_DIRECTORY, PROJECT_DIRECTORY, NodeFile, TextTemplate, render, script
 from swarmhub.text.roster import roster_csv, roster_page, roster_table
-from swarmhub.text.ssh import jump_options, sharing_options, ssh_options
+from swarmhub.text.ssh import jump_options, ssh_options
 from swarmhub.text.storage import QUOTA_PROGRAM, home_files, manager_mount_options, storage_files
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "roster_page",
     "roster_table",
     "script",
-    "sharing_options",
     "ssh_options",
     "storage_files",
 ]

@@ -4,14 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from pathlib import PurePosixPath
-
-# sun_path of unix(7); ssh replaces %C by a SHA-1, and makes the socket under a name with a random suffix.
-SOCKET_PATH_BYTES = 108
-HASH_CHARACTERS = 40
-SUFFIX_CHARACTERS = 17
-# The shared connection ends by itself so long after the last session.
-PERSIST_SECONDS = 20
 
 
 def ssh_options(private_key_file: str, host_key: str) -> list[str]:
@@ -32,19 +24,3 @@ def jump_options(jump: Sequence[str], address: str) -> list[str]:
     command = shlex.join([*options, "-W", f"{address}:22", target])
     # ssh expands a per cent sign in the option; those of the inner command are for the inner ssh.
     return ["-o", f"ProxyCommand={command.replace('%', '%%')}"]
-
-
-def sharing_options(private_key_file: str) -> list[str]:
-    """Let a deployment's many short sessions share a connection, whose handshake is most of their time.
-
-    The socket lies beside the key, in a directory that its owner alone enters; where that path is too long
-    for a socket's name there is no sharing.
-    """
-    socket = PurePosixPath(private_key_file).with_name("%C")
-    if len(str(socket)) - len("%C") + HASH_CHARACTERS + SUFFIX_CHARACTERS >= SOCKET_PATH_BYTES:
-        return []
-    return [
-        *("-o", "ControlMaster=auto"),
-        *("-o", f"ControlPath={socket}"),
-        *("-o", f"ControlPersist={PERSIST_SECONDS}"),
-    ]

@@ -270,10 +270,3 @@ def test_a_step_hands_over_arguments_and_input(tmp_path: Path) -> None:
 def test_an_earlier_script_that_fails_ends_the_step(tmp_path: Path) -> None:
     ran = run_step(step(tmp_path, "echo reached", before=[{"name": "earlier", "script": "exit 7"}]))
     assert (ran.returncode, ran.stdout) == (7, "")
-
-
-def test_sessions_share_a_connection_unless_the_path_is_too_long_for_a_socket() -> None:
-    assert "ControlPath=/srv/.state/ssh/dev/%C" in text.sharing_options("/srv/.state/ssh/dev/id_ed25519")
-    longest = "/" + "d" * 48
-    assert text.sharing_options(f"{longest}/id_ed25519") != []
-    assert text.sharing_options(f"{longest}d/id_ed25519") == []
