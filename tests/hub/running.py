@@ -20,7 +20,8 @@ import yaml
 from tests.hub.programs import Programs, environment_of
 
 START_SECONDS = 60.0
-END_SECONDS = 15.0
+# The hub ends its services and servers first; killed before that, it would leave them behind.
+END_SECONDS = 90.0
 CONFIG = Path(__file__).with_name("inside") / "jupyterhub_config.py"
 CLIENT_ID = "hub"
 
