@@ -15,7 +15,6 @@ from swarmhub import plan as planned
 from swarmhub.text import FRONT_DOOR_CONTAINER, PROJECT_DIRECTORY, front_door_files
 
 NAME_WAIT_SECONDS = 600
-NGINX_CONFIG = f"{planned.FRONT_DOOR_CONFIG_DIRECTORY}/nginx.conf"
 
 
 class FrontDoor(pulumi.ComponentResource):

@@ -34,7 +34,6 @@ ANSWER_SECONDS = 10
 NAMES_SHOWN = 8
 # openstacksdk's own entries, for no configuration and for the OS_* variables.
 PSEUDO_CLOUDS = {"defaults", "envvars"}
-MEGABYTES_PER_GIGABYTE = 1024
 # A volume on its way out is none; one in another state than these is not to be counted on.
 LEAVING = {"deleting"}
 DETACHED = {"available", "reserved", "attaching"}

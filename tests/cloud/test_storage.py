@@ -169,6 +169,15 @@ def fail_to_start(course: Course) -> tuple[str, float]:
     return done.stderr, float(match[1])
 
 
+def fail_to_start_without_nfs(course: Course, machine: str) -> tuple[str, float]:
+    """The same while that machine's file server is stopped."""
+    course.machines.run(machine, "systemctl stop nfs-server")
+    try:
+        return fail_to_start(course)
+    finally:
+        course.machines.run(machine, "systemctl start nfs-server")
+
+
 @pytest.fixture(scope="module")
 def written(course: Course, phases: Phases) -> str:
     """Bring the stack up with a storage machine and fill a home from a worker, as a server there would."""
@@ -284,11 +293,7 @@ def test_writes_wait_for_a_storage_machine_that_was_reset(
 def test_a_start_without_the_storage_machine_fails_soon_with_the_reason(
     course: Course, written: str, phases: Phases
 ) -> None:
-    course.machines.run("storage", "systemctl stop nfs-server")
-    try:
-        said, seconds = fail_to_start(course)
-    finally:
-        course.machines.run("storage", "systemctl start nfs-server")
+    said, seconds = fail_to_start_without_nfs(course, "storage")
     phases.seconds["storage: a start without storage fails"] = seconds
     assert "The home of swarmhub-probe cannot be made" in said
     assert seconds < START_FAILS_SECONDS
@@ -365,11 +370,7 @@ def test_the_next_up_finds_the_volumes(course: Course, written: str, phases: Pha
 def test_a_start_without_the_managers_nfs_fails_with_the_reason(
     course: Course, written: str, phases: Phases
 ) -> None:
-    course.machines.run("manager", "systemctl stop nfs-server")
-    try:
-        said, seconds = fail_to_start(course)
-    finally:
-        course.machines.run("manager", "systemctl start nfs-server")
+    said, seconds = fail_to_start_without_nfs(course, "manager")
     phases.seconds["storage: a start without the manager's NFS fails"] = seconds
     assert "failed to mount" in said
     assert seconds < START_FAILS_SECONDS
