@@ -53,5 +53,14 @@ if ! cmp -s "$live/fullchain.pem" "$installed/fullchain.pem"; then
   mv "$installed/privkey.pem.new" "$installed/privkey.pem"
   mv "$installed/fullchain.pem.new" "$installed/fullchain.pem"
   docker exec "$CONTAINER" nginx -s reload -c /etc/swarmhub/front-door/nginx.conf
+  # The signal returns at once; the workers that serve the new certificate come later.
+  wanted=$(openssl x509 -in "$installed/fullchain.pem" -noout -fingerprint -sha256)
+  for ((second = 0; ; second++)); do
+    served=$(timeout 10 openssl s_client -connect 127.0.0.1:443 -servername "$DOMAIN" </dev/null 2>/dev/null |
+      openssl x509 -noout -fingerprint -sha256 2>/dev/null) || true
+    [[ $served != "$wanted" ]] || break
+    ((second < 30)) || { echo "certificate: nginx has not taken up the new one within 30 s. Look at: docker logs $CONTAINER" >&2; exit 1; }
+    sleep 1
+  done
 fi
 openssl x509 -in "$installed/fullchain.pem" -noout -issuer -enddate
