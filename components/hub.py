@@ -60,7 +60,7 @@ class Hub(pulumi.ComponentResource):
         config = docker.ServiceConfig(
             f"{name}-config",
             data=encode(self.config),
-            opts=swarm.inside([swarm.overlay], parent=self),
+            opts=swarm.inside(parent=self),
         )
         self.proxy = self._service(
             PROXY_SERVICE,
@@ -91,7 +91,7 @@ class Hub(pulumi.ComponentResource):
         return docker.Secret(
             f"{self._name}-{what}",
             data=encode(value),
-            opts=self._swarm.inside([self._swarm.overlay], parent=self),
+            opts=self._swarm.inside(parent=self),
         )
 
     @staticmethod

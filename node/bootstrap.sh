@@ -64,11 +64,10 @@ for unit in ssh.service sshd.service; do
     break
   fi
 done
-systemctl daemon-reload
 if [[ $role == storage ]]; then
   # An image that has Docker in it need not run it here.
   if systemctl cat docker.service >/dev/null 2>&1; then
-    systemctl disable --now --quiet docker.service docker.socket
+    systemctl disable --no-reload --now --quiet docker.service docker.socket
   fi
   exit 0
 fi
@@ -94,7 +93,10 @@ MERGE
 fi
 
 usermod -aG docker "$ssh_user"
+# A reload takes seconds of a first boot.
+[[ $(systemctl show --property=NeedDaemonReload --value docker.service) != yes ]] || systemctl daemon-reload
 if [[ -e /etc/swarmhub/docker.json || -e /etc/systemd/system/docker.service.d/10-swarmhub-proxy.conf ]]; then
   systemctl restart docker.service
 fi
-systemctl enable --now docker.service
+systemctl is-enabled --quiet docker.service || systemctl enable docker.service
+systemctl start docker.service

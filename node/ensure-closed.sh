@@ -2,11 +2,12 @@
 # Put the rules in force that close machines and users' containers to each other, now and at each start.
 set -euo pipefail
 
-if [[ -n $CHANGED_FILES ]]; then
-  systemctl daemon-reload
-fi
+overlay_filter=(swarmhub-overlay-filter.path swarmhub-overlay-filter.timer)
+systemctl enable --no-reload --quiet swarmhub-firewall.service "${overlay_filter[@]}"
 # Started, never restarted: Docker requires it and would be restarted with it.
-systemctl enable --quiet --now swarmhub-firewall.service
-/opt/swarmhub/firewall.sh
-systemctl enable --quiet --now swarmhub-overlay-filter.path swarmhub-overlay-filter.timer
-systemctl start swarmhub-overlay-filter.service
+if systemctl is-active --quiet swarmhub-firewall.service; then
+  /opt/swarmhub/firewall.sh
+else
+  systemctl start swarmhub-firewall.service
+fi
+systemctl start "${overlay_filter[@]}" swarmhub-overlay-filter.service

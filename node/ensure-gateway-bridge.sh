@@ -3,12 +3,11 @@
 # Docker makes it with 1500 bytes when a swarm is joined, whatever the cloud's network carries.
 set -euo pipefail
 
-docker network inspect docker_gwbridge >/dev/null 2>&1 && exit 0
 device=$(ip -4 route show default | awk '{print $5; exit}')
 mtu=$(cat "/sys/class/net/$device/mtu")
-docker network create \
+said=$(docker network create \
   --opt com.docker.network.bridge.name=docker_gwbridge \
   --opt com.docker.network.bridge.enable_icc=false \
   --opt com.docker.network.bridge.enable_ip_masquerade=true \
   --opt "com.docker.network.driver.mtu=$mtu" \
-  docker_gwbridge >/dev/null
+  docker_gwbridge 2>&1) || [[ $said == *"already exists"* ]] || { echo "swarm: $said" >&2; exit 1; }

@@ -18,9 +18,11 @@ if ! grep -qxF "$entry" /etc/fstab; then
   if mountpoint -q "$directory"; then
     umount "$directory" || fail "$directory is in use and cannot be mounted from $server:$export. Stop what uses it: fuser -vm $directory"
   fi
+  former=$(grep -F " $directory nfs4 " /etc/fstab) || true
   sed -i "\\# $directory nfs4 #d" /etc/fstab
   echo "$entry" >>/etc/fstab
-  systemctl daemon-reload
+  # systemd would unmount at once what its unit of the former entry has another server for.
+  [[ -z $former ]] || systemctl daemon-reload
 fi
 if ! mountpoint -q "$directory"; then
   said=$(timeout "$mount_seconds" mount "$directory" 2>&1) ||

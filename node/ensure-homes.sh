@@ -7,8 +7,7 @@ set -euo pipefail
 mount_point=$1 owner=$2 shared=$3
 
 install -d -m 0700 "$mount_point/quota"
-systemctl daemon-reload
-systemctl enable --quiet swarmhub-quota.service
+systemctl enable --no-reload --quiet swarmhub-quota.service
 # Changed settings are taken up as they are; another program or unit is not.
 if grep -qvxF /etc/swarmhub/quota.json <<<"${CHANGED_FILES:-/etc/swarmhub/quota.json}"; then
   systemctl restart swarmhub-quota.service

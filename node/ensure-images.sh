@@ -7,6 +7,11 @@ limit_seconds=$1
 shift
 attempts=3
 
+# Mostly all are: one question instead of many.
+if docker image inspect "$@" >/dev/null 2>&1; then
+  printf 'image %s: here already\n' "$@"
+  exit 0
+fi
 for image; do
   if docker image inspect "$image" >/dev/null 2>&1; then
     echo "image $image: here already"

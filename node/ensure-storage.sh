@@ -9,7 +9,7 @@ mountpoint -q "$mount_point" || { echo "storage: nothing is mounted at $mount_po
 # Homes are entered by name only; nobody but the hub lists them.
 install -d -m 0711 "$mount_point/homes"
 
-systemctl enable --quiet nfs-server.service
+systemctl enable --no-reload --quiet nfs-server.service
 if [[ -n $CHANGED_FILES ]] || ! systemctl is-active --quiet nfs-server.service; then
   systemctl restart nfs-server.service
 fi

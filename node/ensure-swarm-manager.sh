@@ -5,7 +5,8 @@ set -euo pipefail
 [[ $# -eq 1 ]] || { echo "usage: ensure-swarm-manager.sh ADDRESS" >&2; exit 2; }
 address=$1
 
-if [[ $(docker info --format '{{.Swarm.LocalNodeState}}') != active ]]; then
-  docker swarm init --advertise-addr "$address" --listen-addr "$address" --data-path-addr "$address" >/dev/null
-fi
-docker swarm join-token --quiet worker
+# The daemon's answer to a new swarm holds the token as well.
+token=$(docker swarm join-token --quiet worker 2>/dev/null) ||
+  token=$(docker swarm init --advertise-addr "$address" --listen-addr "$address" --data-path-addr "$address" |
+    grep -m 1 -o 'SWMTKN-[A-Za-z0-9-]*')
+echo "$token"

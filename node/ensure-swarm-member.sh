@@ -17,7 +17,8 @@ list_nodes() {
 }
 
 deadline=$((SECONDS + wait_seconds))
-until node=$(list_nodes | awk -v address="$address" '$2 == "ready" && $4 == address && !found++ {print $1}') && [[ -n $node ]]; do
+until nodes=$(list_nodes) &&
+  node=$(awk -v address="$address" '$2 == "ready" && $4 == address && !found++ {print $1}' <<<"$nodes") && [[ -n $node ]]; do
   if ((SECONDS > deadline)); then
     echo "swarm: $name at $address is not ready after $wait_seconds s. Look at: docker node ls, and at its log: journalctl -u docker" >&2
     exit 1
@@ -25,11 +26,11 @@ until node=$(list_nodes | awk -v address="$address" '$2 == "ready" && $4 == addr
   sleep 1
 done
 
-list_nodes | while read -r id state availability _; do
+while read -r id state availability _; do
   if [[ $id == "$node" ]]; then
     [[ $availability == active ]] || docker node update --availability active "$id" >/dev/null
   elif [[ $state == down ]]; then
     # What a machine of that name that is gone has left.
     docker node rm --force "$id" >/dev/null
   fi
-done
+done <<<"$nodes"

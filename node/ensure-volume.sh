@@ -82,9 +82,11 @@ esac
 uuid=$(blkid -p -o value -s UUID "$device")
 entry="UUID=$uuid $mount_point xfs defaults,pquota,noatime,nofail,x-systemd.before=$user_unit,x-systemd.required-by=$user_unit 0 0"
 if ! grep -qxF "$entry" /etc/fstab; then
+  former=$(grep -F " $mount_point xfs " /etc/fstab) || true
   sed -i "\\# $mount_point xfs #d" /etc/fstab
   echo "$entry" >>/etc/fstab
-  systemctl daemon-reload
+  # systemd would unmount at once what its unit of the former entry has another device for.
+  [[ -z $former ]] || systemctl daemon-reload
 fi
 mkdir -p "$mount_point"
 mountpoint -q "$mount_point" || mount "$mount_point"

@@ -13,5 +13,4 @@ for ((attempt = 1; ; attempt++)); do
   fi
   sleep $((attempt * 5))
 done
-systemctl daemon-reload
-systemctl enable --now --quiet swarmhub-certificate.timer
+systemctl enable --no-reload --now --quiet swarmhub-certificate.timer

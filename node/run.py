@@ -12,6 +12,8 @@ import subprocess
 import sys
 from typing import Any
 
+UNITS = "/systemd/system/"
+
 
 def put(path: pathlib.Path, content: str, mode: int) -> bool:
     """Write atomically unless the file is already so; tell whether it was written."""
@@ -25,6 +27,20 @@ def put(path: pathlib.Path, content: str, mode: int) -> bool:
         stream.write(content)
     temporary.replace(path)
     return True
+
+
+def reload_units(paths: list[str]) -> None:
+    """Have systemd read again what differs from what it has read; a new unit it reads when that is started.
+
+    Only where needed: on a small machine a reload takes many times as long as the question.
+    """
+    files = [pathlib.Path(path) for path in paths if UNITS in path]
+    units = [each.parent.name.removesuffix(".d") if each.suffix == ".conf" else each.name for each in files]
+    if not units:
+        return
+    asked = ["systemctl", "show", "--property=NeedDaemonReload", "--value", *sorted(set(units))]
+    if "yes" in subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=True).stdout.split():
+        subprocess.run(["systemctl", "daemon-reload"], check=True)
 
 
 def run(name: str, script: str, arguments: list[str], standard_input: str, changed: list[str]) -> int:
@@ -43,6 +59,7 @@ def main(step: dict[str, Any]) -> int:
         for entry in step["files"]
         if put(pathlib.Path(entry["path"]), entry["content"], int(entry["mode"], 8))
     ]
+    reload_units([entry["path"] for entry in step["files"]])
     for earlier in step["before"]:
         if code := run(earlier["name"], earlier["script"], [], "", changed):
             return code

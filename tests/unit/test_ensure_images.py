@@ -13,7 +13,7 @@ from swarmhub.text import NODE_DIRECTORY
 # `docker image inspect` knows what lies in $IMAGES; `docker pull` fails as often as $FAILURES has lines.
 DOCKER = """#!/bin/bash
 case "$1 $2" in
-  "image inspect") [[ -e "$IMAGES/${3//\\//_}" ]] ;;
+  "image inspect") for image in "${@:3}"; do [[ -e "$IMAGES/${image//\\//_}" ]] || exit 1; done ;;
   "pull --quiet")
     echo "$3" >> "$IMAGES/../pulled"
     if [[ -s $FAILURES ]]; then

@@ -267,6 +267,24 @@ def test_a_step_hands_over_arguments_and_input(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stdout) == (0, "a b secret\n")
 
 
+@pytest.mark.parametrize(("answer", "reloads"), [("no\n\nyes\n", 1), ("no\n\nno\n", 0)])
+def test_units_that_systemd_has_read_otherwise_are_read_again(
+    answer: str, reloads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    systemctl, calls = tmp_path / "systemctl", tmp_path / "calls"
+    systemctl.write_text(f"#!/bin/sh\necho $* >>{calls}\n[ $1 != show ] || printf '{answer}'\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    units = tmp_path / "etc" / "systemd" / "system"
+    paths = (units / "a.timer", units / "b.service.d" / "10.conf", tmp_path / "c.service")
+    files = [{"path": str(path), "mode": "0644", "content": "[Unit]\n"} for path in paths]
+    ran = run_step(step(tmp_path, f"echo last >>{calls}", files=files))
+    assert (ran.returncode, ran.stderr) == (0, "")
+    first, *rest = calls.read_text().splitlines()
+    assert first == "show --property=NeedDaemonReload --value a.timer b.service"
+    assert rest == ["daemon-reload"] * reloads + ["last"]
+
+
 def test_an_earlier_script_that_fails_ends_the_step(tmp_path: Path) -> None:
     ran = run_step(step(tmp_path, "echo reached", before=[{"name": "earlier", "script": "exit 7"}]))
     assert (ran.returncode, ran.stdout) == (7, "")
