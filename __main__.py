@@ -36,10 +36,9 @@ def main() -> None:
     for warning in report.warnings:
         pulumi.warn(str(warning))
     workshop = Workshop("workshop", plan, key)
-    url = pulumi.Output.concat("https://", workshop.domain)
-    pulumi.export("url", url)
+    pulumi.export("url", workshop.url)
     pulumi.export("address", workshop.address)
-    for name, value in workshop.login.outputs(plan, workshop.domain).items():
+    for name, value in workshop.login.outputs(plan, workshop.url).items():
         pulumi.export(name, value)
     pulumi.export("seats", report.seats)
     if report.cost:

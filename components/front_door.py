@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from pathlib import Path
 
@@ -12,13 +13,22 @@ from pulumi_command import local
 from components.storage import Homes
 from components.swarm import Swarm
 from swarmhub import plan as planned
-from swarmhub.text import FRONT_DOOR_CONTAINER, PROJECT_DIRECTORY, front_door_files
+from swarmhub.text import (
+    CERTIFICATE_DIRECTORY,
+    FRONT_DOOR_CONTAINER,
+    PROJECT_DIRECTORY,
+    OwnCertificate,
+    front_door_files,
+)
 
 NAME_WAIT_SECONDS = 600
 
 
 class FrontDoor(pulumi.ComponentResource):
-    """``container`` is nginx; ``certificate`` is done when the issuer's certificate is in use."""
+    """``container`` is nginx; when all of ``ready`` is done the hub's name leads to it, certificate in use.
+
+    ``fingerprints`` change with a certificate that comes from files.
+    """
 
     def __init__(
         self,
@@ -35,7 +45,11 @@ class FrontDoor(pulumi.ComponentResource):
         host = swarm.manager.host
         ca_file = plan.certificate.directory_ca_file
         directory_ca = (PROJECT_DIRECTORY / ca_file).read_text() if ca_file else None
-        files = domain.apply(lambda host_name: front_door_files(plan, host_name, directory_ca))
+        own = self._own_certificate(plan)
+        self.fingerprints = [hashlib.sha256(own.chain.encode()).hexdigest()] if own else []
+        files = pulumi.Output.all(domain, pulumi.Output.secret(own) if own else None).apply(
+            lambda pair: front_door_files(plan, pair[0], directory_ca, pair[1])
+        )
         configured = host.run(
             f"{name}-configuration",
             steps=["ensure-front-door.sh"],
@@ -44,6 +58,7 @@ class FrontDoor(pulumi.ComponentResource):
                 planned.FRONT_DOOR_STATE_DIRECTORY,
                 planned.CHALLENGE_DIRECTORY,
                 FRONT_DOOR_CONTAINER,
+                "orders" if plan.certificate.issuer.by_order else "no-orders",
             ],
             files=files,
             depends_on=[storage.ready],
@@ -54,10 +69,13 @@ class FrontDoor(pulumi.ComponentResource):
             name=FRONT_DOOR_CONTAINER,
             image=plan.settings.hub.images.front_door,
             networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=swarm.overlay.name)],
-            ports=[docker.ContainerPortArgs(internal=port, external=port) for port in (80, 443)],
+            ports=[
+                docker.ContainerPortArgs(internal=port, external=port)
+                for port in plan.certificate.ports.values()
+            ],
             volumes=[
                 self._read(planned.FRONT_DOOR_CONFIG_DIRECTORY),
-                self._read(f"{planned.FRONT_DOOR_STATE_DIRECTORY}/certificate"),
+                self._read(CERTIFICATE_DIRECTORY),
                 self._read(planned.CHALLENGE_DIRECTORY),
             ],
             restart="always",
@@ -78,15 +96,26 @@ class FrontDoor(pulumi.ComponentResource):
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.certificate = host.run(
-            f"{name}-certificate",
-            steps=["order-certificate.sh"],
-            # A change of what the order is made from orders again; the files themselves are in place by then.
-            arguments=[domain, plan.certificate.directory_url],
-            depends_on=[self.container, named],
-            parent=self,
-        )
+        self.ready: list[pulumi.Resource] = [self.container, named]
+        if plan.certificate.directory_url:
+            certificate = host.run(
+                f"{name}-certificate",
+                steps=["order-certificate.sh"],
+                # A change of what the order is made from orders again; the files are in place by then.
+                arguments=[domain, plan.certificate.directory_url],
+                depends_on=[self.container, named],
+                parent=self,
+            )
+            self.ready = [certificate]
         self.register_outputs({"container": self.container.id})
+
+    @staticmethod
+    def _own_certificate(plan: planned.Plan) -> OwnCertificate | None:
+        """The operator's files, which were read before and fit each other."""
+        if plan.certificate.files is None:
+            return None
+        chain, key = ((PROJECT_DIRECTORY / file).read_text() for file in plan.certificate.files)
+        return OwnCertificate(chain=chain, key=key)
 
     @staticmethod
     def _read(path: str) -> docker.ContainerVolumeArgs:

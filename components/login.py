@@ -35,7 +35,7 @@ class LoginSecrets:
     admin_password: pulumi.Output[str] | None = None
     roster: pulumi.Output[list[dict[str, str]]] | None = None
 
-    def outputs(self, plan: planned.Plan, domain: pulumi.Output[str]) -> dict[str, pulumi.Input[object]]:
+    def outputs(self, plan: planned.Plan, url: pulumi.Output[str]) -> dict[str, pulumi.Input[object]]:
         """What the stack's outputs say about logging in."""
         hub = plan.settings.hub
         found: dict[str, pulumi.Input[object] | None] = {
@@ -44,7 +44,7 @@ class LoginSecrets:
             "admin_user": hub.admins[0],
             "admin_password": self.admin_password,
             "roster": self.roster,
-            "callback_url": domain.apply(callback_url) if hub.login.kind.by_provider else None,
+            "callback_url": url.apply(callback_url) if hub.login.kind.by_provider else None,
         }
         return {name: value for name, value in found.items() if value is not None}
 

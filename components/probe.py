@@ -39,7 +39,7 @@ class Probe(pulumi.ComponentResource):
         name: str,
         *,
         plan: planned.Plan,
-        domain: pulumi.Output[str],
+        url: pulumi.Output[str],
         address: pulumi.Output[str],
         hub: Hub,
         host: RemoteHost,
@@ -51,8 +51,8 @@ class Probe(pulumi.ComponentResource):
         self.run = local.Command(
             f"{name}-run",
             create=pulumi.Output.concat(
-                ".venv/bin/python -m live.probe --url https://",
-                domain,
+                ".venv/bin/python -m live.probe --url ",
+                url,
                 " --address ",
                 address,
                 f" --user {planned.PROBE_USER}",
@@ -60,6 +60,7 @@ class Probe(pulumi.ComponentResource):
                 f" --expect-quota-gb {plan.settings.storage.home_quota_gb if plan.data else 0:g}",
                 f" --start-timeout-seconds {START_TIMEOUT_SECONDS}",
                 trusted_ca_argument(plan),
+                "" if plan.certificate.exists else " --plain-http",
                 f" --nameserver {plan.name_server}" if plan.name_server else "",
                 " --logs-command ",
                 logs_command(host).apply(shlex.quote),

@@ -35,7 +35,7 @@ def _reached(machine: Machine) -> pulumi.Output[dict[str, str]]:
 
 
 class Workshop(pulumi.ComponentResource):
-    """What its organiser needs: ``domain``, ``address``, ``login``, and ``manager`` (how ssh reaches it).
+    """What its organiser needs: ``url``, ``address``, ``login``, and ``manager`` (how ssh reaches it).
 
     ``volumes`` are the ids of what holds data, by name; ``storage`` is how ssh reaches the machine that has
     the homes on a volume, through the manager where it is another, or None when no machine of the stack has.
@@ -144,6 +144,7 @@ class Workshop(pulumi.ComponentResource):
         )
         self.address = manager.reached_at
         self.domain = self.address.apply(plan.domain_at)
+        self.url = self.domain.apply(plan.url_of)
         self.manager = _reached(manager)
         self.storage = _reached(storage_machine or manager) if plan.data else None
         hub = Hub(
@@ -167,7 +168,7 @@ class Workshop(pulumi.ComponentResource):
         Probe(
             "probe",
             plan=plan,
-            domain=self.domain,
+            url=self.url,
             address=self.address,
             hub=hub,
             host=manager.host,
@@ -177,13 +178,14 @@ class Workshop(pulumi.ComponentResource):
                 plan.settings.hub.images.hub,
                 plan.settings.hub.images.proxy,
                 front_door.container.id,
+                *front_door.fingerprints,
                 *(worker.instance.id for worker in workers),
             ],
             depends_on=[
                 hub.hub,
                 hub.proxy,
                 *storage.quotas_kept,
-                front_door.certificate,
+                *front_door.ready,
                 *swarm.workers_ready,
             ],
             opts=child,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 
+from live.certificate import read_certificate_facts
 from live.cloud import Connect, connect_to, survey_cloud
 from swarmhub.facts import LoginFacts
 from swarmhub.plan import Plan, cloud_request, make_plan, name_prefix
@@ -20,4 +21,5 @@ def examine(
     """
     survey = survey_cloud(cloud_request(settings, stack), name_prefix(stack), connect)
     plan = make_plan(settings, survey.facts, stack, login_facts)
-    return plan, check(plan, survey, datetime.datetime.now(datetime.UTC))
+    certificate = read_certificate_facts(settings.tls)
+    return plan, check(plan, survey, datetime.datetime.now(datetime.UTC), certificate)

@@ -152,12 +152,13 @@ def read_target(options: argparse.Namespace, secrets: str) -> Target:
     """Make the target from the command line and the JSON on standard input; raises ``UserError``."""
     findings = []
     url = URL(options.url)
-    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.host or "")):
+    plain = url.scheme == "http" and (options.plain_http or is_loopback(url.host or ""))
+    if url.scheme != "https" and not plain:
         findings.append(
             Finding(
                 where="--url",
                 problem=f"{options.url!r} is not an https URL",
-                remedy="Give https://<host>; plain http is for loopback alone",
+                remedy="Give https://<host>; plain http is for loopback, or asked for by --plain-http",
             )
         )
     if options.ca_file and not options.ca_file.is_file():
@@ -437,6 +438,7 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--address", help="connect there; the name stays in TLS and in the request")
     parser.add_argument("--nameserver", help="ask this DNS server instead of the system's")
     parser.add_argument("--ca-file", type=Path, help="PEM certificates to trust beside the system's")
+    parser.add_argument("--plain-http", action="store_true", help="the hub is meant to have no certificate")
     parser.add_argument("--start-timeout-seconds", type=float, default=300.0)
     parser.add_argument("--expect-home", metavar="TYPE", help="file system type that a home must have")
     parser.add_argument(

@@ -1,13 +1,21 @@
 #!/usr/bin/env bash
 # Let nginx start before the hub has a certificate, and take up a changed configuration without dropping a connection.
-# usage: ensure-front-door.sh DOMAIN STATE_DIRECTORY CHALLENGE_DIRECTORY CONTAINER
+# With no-orders the certificate comes from the operator's files, or there is none, and nothing renews it here.
+# usage: ensure-front-door.sh DOMAIN STATE_DIRECTORY CHALLENGE_DIRECTORY CONTAINER orders|no-orders
 set -euo pipefail
-[[ $# -eq 4 ]] || { echo "usage: ensure-front-door.sh DOMAIN STATE_DIRECTORY CHALLENGE_DIRECTORY CONTAINER" >&2; exit 2; }
-domain=$1 state=$2 challenge=$3 container=$4
+[[ $# -eq 5 ]] || { echo "usage: ensure-front-door.sh DOMAIN STATE_DIRECTORY CHALLENGE_DIRECTORY CONTAINER orders|no-orders" >&2; exit 2; }
+domain=$1 state=$2 challenge=$3 container=$4 orders=$5
 
 install -d -m 0755 "$challenge" "$challenge/.well-known" "$challenge/.well-known/acme-challenge"
 install -d -m 0700 "$state/certificate"
-if [[ ! -s $state/certificate/fullchain.pem ]]; then
+if [[ $orders == no-orders ]]; then
+  if [[ -e /etc/swarmhub/front-door/certificate.env ]]; then
+    # Ordered before: a renewal would put that certificate in the place of the operator's.
+    systemctl disable --now --quiet swarmhub-certificate.timer
+    systemctl stop swarmhub-certificate.service
+    rm /etc/swarmhub/front-door/certificate.env
+  fi
+elif [[ ! -s $state/certificate/fullchain.pem ]]; then
   # Self-signed for a day: it lets nginx listen on 443 until the issuer has answered.
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj "/CN=$domain" \
     -addext "subjectAltName=DNS:$domain" -keyout "$state/certificate/privkey.pem.new" \

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 SECONDS_PER_DAY = 86_400
-# Issuers' clients renew with a third of the life left: 30 of 90 days, 2 of 6.
-RENEWAL_IS_LATE_DAYS = 1
+# certbot renews with a third of the life left, with half of lives below ten days.
+RENEWAL_IS_LATE_AT = 1 / 6
+# Somebody has to get the next one of those that are files.
+FILES_ARE_LATE_DAYS = 14
 DISK_IS_FULL_PERCENT = 90
 RENEWAL_LOG = "journalctl --unit swarmhub-certificate"
 
@@ -30,17 +32,29 @@ class Check:
 
 
 def _certificate(told: Mapping[str, str]) -> Check:
-    days = int(told["certificate_seconds"]) // SECONDS_PER_DAY
-    remedy = f"Look at: {RENEWAL_LOG}"
-    if told["self_signed"] == "true":
+    origin, seconds = told["certificate_from"], int(told["certificate_seconds"])
+    if origin == "nowhere":
+        return Check(what="certificate", found="none, as tls.issuer says; everything travels in clear")
+    days = seconds / SECONDS_PER_DAY
+    remedy, late_days = (
+        f"Look at: {RENEWAL_LOG}",
+        RENEWAL_IS_LATE_AT * int(told["certificate_seconds_in_all"]),
+    )
+    late_days /= SECONDS_PER_DAY
+    if origin == "files":
+        remedy = "Put a new one in the files of tls.certificate_file and tls.key_file, and run pulumi up"
+        late_days = FILES_ARE_LATE_DAYS
+    elif told["self_signed"] == "true":
         return Check(what="certificate", found="the self-signed one of the first start", remedy=remedy)
-    if days < RENEWAL_IS_LATE_DAYS:
-        found = "expired or missing" if days <= 0 else f"{days} days left"
-        return Check(what="certificate", found=found, remedy=remedy)
-    return Check(what="certificate", found=f"{days} days left")
+    found = f"{int(days)} days left" if days >= 0 else "expired"
+    if not int(told["certificate_seconds_in_all"]):
+        found, days = "missing", -1
+    return Check(what="certificate", found=found, remedy=remedy if days < late_days else "")
 
 
 def _renewal(told: Mapping[str, str]) -> Check:
+    if told["certificate_from"] != "order":
+        return Check(what="renewal", found="nothing to renew here")
     if told["renewal_timer"] != "active":
         return Check(
             what="renewal",

@@ -139,6 +139,19 @@ class Survey:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CertificateFacts:
+    """What the files of ``tls`` hold: the names and addresses that the certificate is for, and its time.
+
+    Without a certificate there is no time; ``findings`` say what is wrong with the files themselves.
+    """
+
+    names: tuple[str, ...] = ()
+    begins: datetime.datetime | None = None
+    ends: datetime.datetime | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Endpoints:
     """Where an OpenID Connect provider is talked to, as its discovery document says."""
 

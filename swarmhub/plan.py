@@ -22,6 +22,7 @@ from swarmhub.roster import Person
 from swarmhub.settings import (
     ADDRESS_PLACEHOLDER,
     DIRECTORY_URLS,
+    Issuer,
     LoginKind,
     PublicAddress,
     Settings,
@@ -37,6 +38,8 @@ VXLAN_OVERHEAD_BYTES = 50
 NAME_MAX_CHARACTERS = 63
 
 SSH_PORT = 22
+HTTP_PORT = 80
+HTTPS_PORT = 443
 SWARM_CONTROL_PORT = 2377
 SWARM_GOSSIP_PORT = 7946
 VXLAN_PORT = 4789
@@ -188,12 +191,28 @@ class Environment:
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """How the hub's certificate is got."""
+    """How the hub's certificate is got: ordered, from files of the operator's, or not at all."""
 
-    email: str
-    directory_url: str
+    issuer: Issuer
+    email: str | None
+    directory_url: str | None
     directory_ca_file: str | None
+    files: tuple[str, str] | None
     trusted_ca_file: str | None
+
+    @property
+    def exists(self) -> bool:
+        return self.issuer is not Issuer.NONE
+
+    @property
+    def scheme(self) -> str:
+        """How the hub's address begins."""
+        return self.issuer.scheme
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """What is open for browsers, by name."""
+        return {"http": HTTP_PORT} | ({"https": HTTPS_PORT} if self.exists else {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,6 +270,10 @@ class Plan:
     def domain_at(self, address: str) -> str:
         """The hub's host name once its public address is known."""
         return self.domain.replace(ADDRESS_PLACEHOLDER, address.replace(".", "-"))
+
+    def url_of(self, domain: str) -> str:
+        """What students open."""
+        return f"{self.certificate.scheme}://{domain}"
 
 
 def overlay_mtu(network_mtu_bytes: int) -> int:
@@ -333,7 +356,7 @@ def _entrance_openings(settings: Settings) -> tuple[Opening, ...]:
     anywhere = ipaddress.IPv4Network("0.0.0.0/0")
     web = tuple(
         Opening(name=name, protocol="tcp", port=port, source=anywhere)
-        for name, port in (("http", 80), ("https", 443))
+        for name, port in _certificate(settings.tls).ports.items()
     )
     ssh = tuple(
         Opening(name=f"ssh-{index}", protocol="tcp", port=SSH_PORT, source=source)
@@ -344,9 +367,11 @@ def _entrance_openings(settings: Settings) -> tuple[Opening, ...]:
 
 def _certificate(tls: Tls) -> Certificate:
     return Certificate(
+        issuer=tls.issuer,
         email=tls.email,
-        directory_url=tls.directory_url or DIRECTORY_URLS[tls.issuer],
+        directory_url=tls.directory_url or DIRECTORY_URLS.get(tls.issuer),
         directory_ca_file=tls.directory_ca_file,
+        files=(tls.certificate_file, tls.key_file) if tls.certificate_file and tls.key_file else None,
         trusted_ca_file=tls.trusted_ca_file,
     )
 

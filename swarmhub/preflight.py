@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from swarmhub import plan as planned
 from swarmhub.errors import Finding
-from swarmhub.facts import Flavor, ProjectContents, Survey
+from swarmhub.facts import CertificateFacts, Flavor, ProjectContents, Survey
 from swarmhub.plan import Plan
+from swarmhub.settings import LONGEST_ADDRESS
 from swarmhub.sizing import hours_until_end_of, price_per_hour, seats_per_worker, workers_for
 
 # Neutron gives every new security group a rule for what leaves, in IPv4 and in IPv6.
@@ -219,6 +220,49 @@ def _check_seats(plan: Plan, flavors: Mapping[str, Flavor]) -> tuple[str, int, l
     return line, total, [], []
 
 
+def covers(names: Collection[str], host: str) -> bool:
+    """Whether a certificate for these names is one for the host, by itself or by a wildcard's first label."""
+    return host in names or f"*.{host.partition('.')[2]}" in names
+
+
+def _check_certificate(
+    plan: Plan, certificate: CertificateFacts | None, now: datetime.datetime
+) -> tuple[list[str], list[Finding], list[Finding]]:
+    """Whether the certificate files serve this hub until its end; a warning where there is no certificate."""
+    if not plan.certificate.exists:
+        problem = "without a certificate, passwords and all that students write travel in clear"
+        remedy = "Set it to letsencrypt for more than a try on a network that you trust"
+        return [], [Finding(where="tls.issuer", problem=problem, remedy=remedy)], []
+    if certificate is None:
+        return [], [], []
+    failures = list(certificate.findings)
+    if certificate.begins is None or certificate.ends is None:
+        return [], [], failures
+
+    def finding(problem: str, remedy: str) -> Finding:
+        return Finding(where="tls.certificate_file", problem=problem, remedy=remedy)
+
+    another = "Get one that does"
+    host = plan.domain_at(plan.network.public_address or LONGEST_ADDRESS)
+    if not covers(certificate.names, host):
+        names = ", ".join(certificate.names) or "no name"
+        failures.append(finding(f"the certificate is for {names}, and does not cover {host}", another))
+    begins, ends = certificate.begins, certificate.ends
+    if now < begins:
+        failures.append(finding(f"the certificate is not valid before {begins:%Y-%m-%d %H:%M} UTC", "Wait"))
+    if ends <= now:
+        failures.append(finding(f"the certificate expired on {ends:%Y-%m-%d}", "Get a new one"))
+    if failures:
+        return [], [], failures
+    line = f"certificate: from files, for {', '.join(certificate.names)}, until {ends:%Y-%m-%d}"
+    last_day = plan.settings.workshop.ends
+    if last_day and ends.date() <= last_day:
+        problem = f"the certificate expires on {ends:%Y-%m-%d}, and the workshop ends on {last_day}"
+        remedy = "Get a new one before, and run pulumi up with it"
+        return [line], [finding(problem, remedy)], []
+    return [line], [], []
+
+
 def cost_of(plan: Plan, flavors: Mapping[str, Flavor], now: datetime.datetime) -> Cost | None:
     """The cost of the plan's machines, or None when the stack file has no price."""
     price, ends = plan.settings.site.price, plan.settings.workshop.ends
@@ -241,7 +285,9 @@ def cost_of(plan: Plan, flavors: Mapping[str, Flavor], now: datetime.datetime) -
     )
 
 
-def check(plan: Plan, survey: Survey, now: datetime.datetime) -> Report:
+def check(
+    plan: Plan, survey: Survey, now: datetime.datetime, certificate: CertificateFacts | None = None
+) -> Report:
     """Compare the plan with all that the cloud answered; ``now`` has a time zone."""
     flavors = survey.facts.flavors
     ends = plan.settings.workshop.ends
@@ -251,6 +297,7 @@ def check(plan: Plan, survey: Survey, now: datetime.datetime) -> Report:
     )
     seats_line, seats, seat_warnings, seat_failures = _check_seats(plan, flavors)
     size_warnings, size_failures = _check_size(plan)
+    tls_passed, tls_warnings, tls_failures = _check_certificate(plan, certificate, now)
     over = [
         Finding(
             where="workshop.ends",
@@ -264,6 +311,7 @@ def check(plan: Plan, survey: Survey, now: datetime.datetime) -> Report:
             *survey.passed,
             *quota_passed,
             *([] if seat_failures else [seats_line]),
+            *tls_passed,
         ),
         warnings=(
             *survey.warnings,
@@ -271,9 +319,17 @@ def check(plan: Plan, survey: Survey, now: datetime.datetime) -> Report:
             *quota_warnings,
             *seat_warnings,
             *size_warnings,
+            *tls_warnings,
             *(over if ends and ends < now.date() else []),
         ),
-        failures=(*survey.findings, *credential_failures, *size_failures, *quota_failures, *seat_failures),
+        failures=(
+            *survey.findings,
+            *credential_failures,
+            *size_failures,
+            *quota_failures,
+            *seat_failures,
+            *tls_failures,
+        ),
         cost=cost_of(plan, flavors, now),
         seats=seats,
     )

@@ -13,7 +13,7 @@ from swarmhub.settings.hub import (
     Images,
     Limits,
 )
-from swarmhub.settings.keys import ADDRESS_PLACEHOLDER, ChangeEffect, Key, keys_of
+from swarmhub.settings.keys import ADDRESS_PLACEHOLDER, LONGEST_ADDRESS, ChangeEffect, Key, keys_of
 from swarmhub.settings.login import Login, LoginKind, callback_url
 from swarmhub.settings.machines import MAX_WORKERS, Machines, Reinstall, Workers
 from swarmhub.settings.reading import Settings, read_settings
@@ -26,6 +26,7 @@ __all__ = [
     "ADDRESS_PLACEHOLDER",
     "ADMIN_PASSWORD_MIN_CHARACTERS",
     "DIRECTORY_URLS",
+    "LONGEST_ADDRESS",
     "MAX_WORKERS",
     "USER_PASSWORD_MIN_CHARACTERS",
     "BootVolume",

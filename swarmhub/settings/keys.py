@@ -15,7 +15,7 @@ from typing import Any
 ADDRESS_PLACEHOLDER = "{address}"
 # A certificate's common name holds at most 64 characters (RFC 5280, ub-common-name).
 DOMAIN_MAX_CHARACTERS = 63
-LONGEST_ADDRESS = "255-255-255-255"
+LONGEST_ADDRESS = "255.255.255.255"
 # A message stays one readable line, whatever was pasted into the stack file.
 SHOWN_CHARACTERS = 80
 
@@ -308,7 +308,7 @@ def host_name(value: Any) -> str:
         raise Refused(
             f"{shown(value)} is not a host name", rule, "Give the name students will open, without https://"
         )
-    example = value.replace(ADDRESS_PLACEHOLDER, LONGEST_ADDRESS)
+    example = value.replace(ADDRESS_PLACEHOLDER, LONGEST_ADDRESS.replace(".", "-"))
     if len(example) > DOMAIN_MAX_CHARACTERS:
         raise Refused(f"{shown(value)} can be {len(example)} characters long", rule, "Choose a shorter name")
     label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"

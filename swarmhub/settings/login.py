@@ -156,14 +156,14 @@ class Login:
         return self.username_claim or fallback
 
 
-def callback_url(domain: str) -> str:
-    """Where a login provider sends people back to; it is registered there."""
-    return f"https://{domain}{CALLBACK_PATH}"
+def callback_url(url: str) -> str:
+    """Where a login provider sends people back to a hub at this address; it is registered there."""
+    return f"{url}{CALLBACK_PATH}"
 
 
-def check_login(login: Login, domain: str, admins: Sequence[str]) -> list[Finding]:
+def check_login(login: Login, url: str, admins: Sequence[str]) -> list[Finding]:
     """What is contradictory or missing in ``hub.login`` as a whole."""
-    findings = [*_misplaced(login), *_missing(login, domain)]
+    findings = [*_misplaced(login), *_missing(login, url)]
     if login.kind.by_provider and not any(getattr(login, name) for name in ADMITTING):
         admitting = [name for name in ADMITTING if name in KEYS_OF_KIND[login.kind]]
         findings.append(
@@ -213,7 +213,7 @@ def _misplaced(login: Login) -> list[Finding]:
     ]
 
 
-def _missing(login: Login, domain: str) -> list[Finding]:
+def _missing(login: Login, url: str) -> list[Finding]:
     findings = [
         Finding(
             where=f"hub.login.{name}",
@@ -226,7 +226,7 @@ def _missing(login: Login, domain: str) -> list[Finding]:
     ]
     if not login.kind.by_provider:
         return findings
-    registration = f"Register an OAuth client with the callback URL {callback_url(domain)}"
+    registration = f"Register an OAuth client with the callback URL {callback_url(url)}"
     if not login.client_id:
         findings.append(
             Finding(

@@ -16,7 +16,7 @@ from swarmhub.settings.login import CLIENT_SECRET_KEY, SET_CLIENT_SECRET, check_
 from swarmhub.settings.machines import Machines
 from swarmhub.settings.site import Site
 from swarmhub.settings.storage import Storage, check_storage_machine
-from swarmhub.settings.tls import Issuer, Tls
+from swarmhub.settings.tls import Tls
 from swarmhub.settings.workshop import Workshop
 
 
@@ -150,7 +150,7 @@ def _join(path: str, name: object) -> str:
 
 
 def _cross_check(settings: Settings) -> list[Finding]:
-    site, tls = settings.site, settings.tls
+    site = settings.site
     findings = []
     if site.subnet_cidr.overlaps(site.overlay_cidr):
         findings.append(
@@ -161,28 +161,8 @@ def _cross_check(settings: Settings) -> list[Finding]:
                 remedy="Change one of the two",
             )
         )
-    if tls.issuer is Issuer.ACME and tls.directory_url is None:
-        findings.append(
-            Finding(
-                where="tls.directory_url",
-                problem="this key is missing",
-                rule="tls.issuer is acme",
-                remedy="Set it to the ACME directory's URL",
-            )
-        )
-    if tls.issuer is not Issuer.ACME:
-        findings += [
-            Finding(
-                where=f"tls.{name}",
-                problem=f"this key has no meaning with tls.issuer: {tls.issuer}",
-                rule="It belongs to issuer: acme",
-                remedy="Remove it, or set tls.issuer to acme",
-            )
-            for name in ("directory_url", "directory_ca_file")
-            if getattr(tls, name) is not None
-        ]
     hub = settings.hub
-    findings += check_login(hub.login, hub.domain, hub.admins)
+    findings += check_login(hub.login, f"{settings.tls.issuer.scheme}://{hub.domain}", hub.admins)
     findings += check_environments(hub.environments, hub.images.user)
     groups = dict(settings.hub.groups)
     findings += [

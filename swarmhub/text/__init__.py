@@ -1,7 +1,13 @@
 """The plan as text: cloud-init, nginx, exports, units, the hub's YAML. The templates lie in node/."""
 
 from swarmhub.text.closing import closing_files
-from swarmhub.text.front_door import DIRECTORY_CA_PATH, FRONT_DOOR_CONTAINER, front_door_files
+from swarmhub.text.front_door import (
+    CERTIFICATE_DIRECTORY,
+    DIRECTORY_CA_PATH,
+    FRONT_DOOR_CONTAINER,
+    OwnCertificate,
+    front_door_files,
+)
 from swarmhub.text.hub import HUB_SERVICE, PROXY_SERVICE, START_TIMEOUT_SECONDS, hub_config
 from swarmhub.text.machine import cloud_config
 from swarmhub.text.rendering import NODE_DIRECTORY, PROJECT_DIRECTORY, NodeFile, TextTemplate, render, script
@@ -10,6 +16,7 @@ from swarmhub.text.ssh import jump_options, ssh_options
 from swarmhub.text.storage import QUOTA_PROGRAM, home_files, manager_mount_options, storage_files
 
 __all__ = [
+    "CERTIFICATE_DIRECTORY",
     "DIRECTORY_CA_PATH",
     "FRONT_DOOR_CONTAINER",
     "HUB_SERVICE",
@@ -19,6 +26,7 @@ __all__ = [
     "QUOTA_PROGRAM",
     "START_TIMEOUT_SECONDS",
     "NodeFile",
+    "OwnCertificate",
     "TextTemplate",
     "closing_files",
     "cloud_config",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass, field
 
 from swarmhub import plan as planned
 from swarmhub.plan import Plan
@@ -13,38 +14,78 @@ FRONT_DOOR_CONTAINER = "front-door"
 DIRECTORY_CA_PATH = f"{planned.FRONT_DOOR_CONFIG_DIRECTORY}/directory-ca.pem"
 
 
-def front_door_files(plan: Plan, domain: str, directory_ca: str | None) -> tuple[NodeFile, ...]:
-    """What nginx, the ACME client and its timer read."""
-    directories = {
-        "state_directory": planned.FRONT_DOOR_STATE_DIRECTORY,
-        "challenge_directory": planned.CHALLENGE_DIRECTORY,
-    }
-    nginx = render(
-        "nginx.conf",
+CERTIFICATE_DIRECTORY = f"{planned.FRONT_DOOR_STATE_DIRECTORY}/certificate"
+CERTIFICATE_SETTINGS = f"{planned.FRONT_DOOR_CONFIG_DIRECTORY}/certificate.env"
+DIRECTORIES = {
+    "state_directory": planned.FRONT_DOOR_STATE_DIRECTORY,
+    "challenge_directory": planned.CHALLENGE_DIRECTORY,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnCertificate:
+    """A certificate from files of the operator's, in PEM."""
+
+    chain: str
+    key: str = field(repr=False)
+
+
+def nginx_config(plan: Plan, domain: str) -> str:
+    """What nginx reads."""
+    hub = render(
+        "nginx-hub.conf",
         {
-            **directories,
             "config_directory": planned.FRONT_DOOR_CONFIG_DIRECTORY,
-            "domain": domain,
             "proxy_service": PROXY_SERVICE,
             "upload_max_mb": plan.settings.hub.upload_max_mb,
         },
     )
+    values = {"domain": domain, "hub": hub}
+    servers = (
+        render("nginx-https.conf", values | DIRECTORIES)
+        if plan.certificate.exists
+        else render("nginx-http.conf", values)
+    )
+    return render("nginx.conf", {"servers": servers})
+
+
+def front_door_files(
+    plan: Plan, domain: str, directory_ca: str | None, own: OwnCertificate | None = None
+) -> tuple[NodeFile, ...]:
+    """What nginx, the ACME client and its timer read."""
+    files = [
+        NodeFile(
+            path=f"{planned.FRONT_DOOR_CONFIG_DIRECTORY}/nginx.conf", content=nginx_config(plan, domain)
+        ),
+        NodeFile(
+            path=f"{planned.FRONT_DOOR_CONFIG_DIRECTORY}/unavailable.html", content=script("unavailable.html")
+        ),
+    ]
+    if own:
+        # The key first: what nginx has loaded goes on until it is told that both have changed.
+        files += [
+            NodeFile(path=f"{CERTIFICATE_DIRECTORY}/privkey.pem", content=own.key, mode="0600"),
+            NodeFile(path=f"{CERTIFICATE_DIRECTORY}/fullchain.pem", content=own.chain),
+        ]
+    if plan.certificate.issuer.by_order:
+        files += ordering_files(plan, domain, directory_ca)
+    return tuple(files)
+
+
+def ordering_files(plan: Plan, domain: str, directory_ca: str | None) -> list[NodeFile]:
+    """What orders the certificate and renews it."""
     ordering = {
-        **directories,
+        **DIRECTORIES,
         "domain": domain,
-        "email": plan.certificate.email,
-        "directory_url": plan.certificate.directory_url,
+        "email": plan.certificate.email or "",
+        "directory_url": plan.certificate.directory_url or "",
         "directory_ca": DIRECTORY_CA_PATH if directory_ca else "",
         "image": plan.settings.hub.images.acme,
         "container": FRONT_DOOR_CONTAINER,
     }
     certificate = render("certificate.env", {name: shlex.quote(value) for name, value in ordering.items()})
     files = [
-        NodeFile(path=f"{planned.FRONT_DOOR_CONFIG_DIRECTORY}/nginx.conf", content=nginx),
-        NodeFile(
-            path=f"{planned.FRONT_DOOR_CONFIG_DIRECTORY}/unavailable.html", content=script("unavailable.html")
-        ),
-        NodeFile(path=f"{planned.FRONT_DOOR_CONFIG_DIRECTORY}/certificate.env", content=certificate),
+        NodeFile(path=CERTIFICATE_SETTINGS, content=certificate),
         NodeFile(
             path="/opt/swarmhub/ensure-certificate.sh", content=script("ensure-certificate.sh"), mode="0755"
         ),
@@ -59,4 +100,4 @@ def front_door_files(plan: Plan, domain: str, directory_ca: str | None) -> tuple
     ]
     if directory_ca:
         files.append(NodeFile(path=DIRECTORY_CA_PATH, content=directory_ca))
-    return tuple(files)
+    return files

@@ -24,7 +24,7 @@ def hub_config(plan: Plan, domain: str, storage_address: str) -> str:
     """The hub's YAML, read by images/hub/jupyterhub_config.py."""
     hub, limits = plan.settings.hub, plan.settings.limits
     document = {
-        "public_url": f"https://{domain}",
+        "public_url": f"{plan.certificate.scheme}://{domain}",
         "hub_service": HUB_SERVICE,
         "proxy_api_url": f"http://{PROXY_SERVICE}:8001",
         "state_directory": "/srv/state",

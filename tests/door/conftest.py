@@ -17,7 +17,7 @@ from rehearsal import acme, paths
 from rehearsal.host import wait_for
 from rehearsal.rootfs import Root, in_root
 from swarmhub import plan as planned
-from swarmhub.text import FRONT_DOOR_CONTAINER, NODE_DIRECTORY, front_door_files
+from swarmhub.text import FRONT_DOOR_CONTAINER, NODE_DIRECTORY, OwnCertificate, front_door_files
 from tests.door.root import SPEC
 from tests.door.services import name_server, proxy
 from tests.support.stacks import dev_plan
@@ -26,7 +26,8 @@ DOMAIN = "hub.example.test"
 # Docker's own name server, where nginx asks.
 RESOLVER = "127.0.0.11"
 DIRECTORY = f"127.0.0.1:{acme.DIRECTORY_PORT}"
-SHIM = Path(__file__).with_name("docker")
+ORDERED = {"issuer": "acme", "email": "ada@example.org", "directory_url": f"https://{DIRECTORY}/dir"}
+SHIMS = {name: Path(__file__).with_name(name) for name in ("docker", "systemctl")}
 UPLOAD_MAX_MB = 64
 ORDER_SECONDS = 120
 BOUND = ("etc/swarmhub", "opt/swarmhub", "var/lib/swarmhub")
@@ -44,7 +45,8 @@ class Manager:
     @property
     def binds(self) -> dict[Path, str]:
         shared = {self.files / name: name for name in BOUND}
-        return {**shared, SHIM: "usr/local/bin/docker", NODE_DIRECTORY: "srv/node"}
+        shims = {file: f"usr/local/bin/{name}" for name, file in SHIMS.items()}
+        return {**shared, **shims, NODE_DIRECTORY: "srv/node"}
 
     def start(self, *command: str, log: str, environment: Mapping[str, str] | None = None) -> Any:
         return self.root.start(command, log=self.files / log, binds=self.binds, environment=environment)
@@ -64,12 +66,13 @@ class Manager:
                 return said
         raise AssertionError(said)
 
-    def ensure_front_door(self, changed: str = "") -> None:
+    def ensure_front_door(self, changed: str = "", orders: str = "orders", domain: str = DOMAIN) -> None:
         arguments = (
-            DOMAIN,
+            domain,
             planned.FRONT_DOOR_STATE_DIRECTORY,
             planned.CHALLENGE_DIRECTORY,
             FRONT_DOOR_CONTAINER,
+            orders,
         )
         code, said = self.run(
             "/srv/node/ensure-front-door.sh", *arguments, environment={"CHANGED_FILES": changed}
@@ -81,15 +84,14 @@ class Manager:
         file = self.files / "var/lib/swarmhub/orders"
         return len(file.read_text().splitlines()) if file.exists() else 0
 
-    def configure(self, domain: str = DOMAIN) -> None:
+    def configure(
+        self, domain: str = DOMAIN, own: OwnCertificate | None = None, tls: Mapping[str, Any] = ORDERED
+    ) -> None:
         """Put in place what the deployment puts in place."""
-        plan = dev_plan(
-            tls__directory_url=f"https://{DIRECTORY}/dir",
-            hub__upload_max_mb=UPLOAD_MAX_MB,
-        )
+        plan = dev_plan(tls=dict(tls), hub__upload_max_mb=UPLOAD_MAX_MB)
         directory_ca = (self.files / "acme/ca.pem").read_text()
-        for file in front_door_files(plan, domain, directory_ca):
-            if file.path.startswith(("/etc/swarmhub", "/opt/swarmhub")):
+        for file in front_door_files(plan, domain, directory_ca, own):
+            if file.path.startswith(tuple(f"/{name}" for name in BOUND)):
                 target = self.files / file.path.lstrip("/")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(file.content)

@@ -8,6 +8,8 @@ from swarmhub.checking import SECONDS_PER_DAY, judge
 
 WELL = {
     "certificate_seconds": str(60 * SECONDS_PER_DAY + 5),
+    "certificate_seconds_in_all": str(90 * SECONDS_PER_DAY),
+    "certificate_from": "order",
     "self_signed": "false",
     "renewal_result": "success",
     "renewal_timer": "active",
@@ -35,7 +37,22 @@ def test_a_workshop_that_is_well_passes_every_check() -> None:
     [
         (
             {"certificate_seconds": "-5"},
-            "FAIL  certificate: expired or missing. Look at: journalctl --unit swarmhub-certificate",
+            "FAIL  certificate: expired. Look at: journalctl --unit swarmhub-certificate",
+        ),
+        (
+            {"certificate_seconds": "0", "certificate_seconds_in_all": "0"},
+            "FAIL  certificate: missing. Look at: journalctl --unit swarmhub-certificate",
+        ),
+        (
+            {"certificate_seconds": str(14 * SECONDS_PER_DAY + 5)},
+            "FAIL  certificate: 14 days left. Look at: journalctl --unit swarmhub-certificate",
+        ),
+        (
+            {"certificate_from": "files", "certificate_seconds": str(13 * SECONDS_PER_DAY + 5)},
+            (
+                "FAIL  certificate: 13 days left. "
+                "Put a new one in the files of tls.certificate_file and tls.key_file, and run pulumi up"
+            ),
         ),
         (
             {"self_signed": "true"},
@@ -83,3 +100,20 @@ def test_a_workshop_that_is_well_passes_every_check() -> None:
 )
 def test_what_needs_a_hand_is_a_sentence(changes: dict[str, str], sentence: str) -> None:
     assert failures(**changes) == [sentence]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        # Of six days: renewed with three left, late with one.
+        {
+            "certificate_seconds": str(2 * SECONDS_PER_DAY),
+            "certificate_seconds_in_all": str(6 * SECONDS_PER_DAY),
+        },
+        {"certificate_from": "files", "renewal_timer": "inactive"},
+        {"certificate_from": "nowhere", "certificate_seconds": "0", "renewal_timer": "inactive"},
+    ],
+    ids=["of an address", "from files", "none"],
+)
+def test_certificates_of_every_origin_can_be_well(changes: dict[str, str]) -> None:
+    assert failures(**changes) == []

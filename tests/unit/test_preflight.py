@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from swarmhub.facts import Credentials, ExistingVolume, Flavor, ProjectContents, Survey, Usage
+from swarmhub.facts import (
+    CertificateFacts,
+    Credentials,
+    ExistingVolume,
+    Flavor,
+    ProjectContents,
+    Survey,
+    Usage,
+)
 from swarmhub.preflight import QUOTAS, Report, check, still_to_make
 from tests.support.stacks import FLAVOR, dev_plan, facts
 
@@ -23,13 +31,14 @@ def examined(
     project: ProjectContents = ProjectContents(quotas=ROOMY),  # noqa: B008
     credentials: Credentials = PASSWORD,
     volumes: Mapping[str, ExistingVolume] | None = None,
+    certificate: CertificateFacts | None = None,
     **changes: Any,
 ) -> Report:
     known: dict[str, Any] = {"flavors": {"s1.large": FLAVOR, "m3.large": LARGE}}
     survey = Survey(
         facts=facts(**known), findings=(), warnings=(), passed=(), project=project, credentials=credentials
     )
-    return check(dev_plan(known=known, volumes=volumes, **changes), survey, NOW)
+    return check(dev_plan(known=known, volumes=volumes, **changes), survey, NOW, certificate)
 
 
 def with_quotas(**usages: Usage) -> ProjectContents:
@@ -242,3 +251,72 @@ def test_a_workshop_that_is_over_is_a_warning() -> None:
     assert str(warning) == (
         "workshop.ends: 2027-02-01 is over. Set it to the last day, or end the workshop: pulumi destroy."
     )
+
+
+FILES = {"issuer": "files", "certificate_file": "hub.pem", "key_file": "hub.key"}
+SOUND = CertificateFacts(
+    names=("hub.example.org",),
+    begins=NOW - datetime.timedelta(days=30),
+    ends=NOW + datetime.timedelta(days=60),
+)
+
+
+def with_files(certificate: CertificateFacts, domain: str = "hub.example.org", **changes: Any) -> Report:
+    return examined(certificate=certificate, hub__domain=domain, tls=FILES, **changes)
+
+
+def test_a_certificate_from_files_that_fits_passes() -> None:
+    report = with_files(SOUND)
+    assert report.failures == report.warnings == ()
+    assert "certificate: from files, for hub.example.org, until 2027-04-30" in report.passed
+
+
+def test_a_wildcard_covers_a_name_made_of_the_address() -> None:
+    wildcard = replace(SOUND, names=("*.example.org",))
+    assert with_files(wildcard, "hub-{address}.example.org").failures == ()
+    assert with_files(wildcard, "hub.{address}.example.org").failures != ()
+
+
+@pytest.mark.parametrize(
+    ("certificate", "sentence"),
+    [
+        (
+            replace(SOUND, names=("www.example.org", "192.0.2.1")),
+            (
+                "the certificate is for www.example.org, 192.0.2.1, and does not cover hub.example.org. "
+                "Get one that does."
+            ),
+        ),
+        (replace(SOUND, ends=NOW), "the certificate expired on 2027-03-01. Get a new one."),
+        (
+            replace(SOUND, begins=NOW + datetime.timedelta(hours=1)),
+            "the certificate is not valid before 2027-03-01 13:00 UTC. Wait.",
+        ),
+    ],
+    ids=["other names", "expired", "not yet"],
+)
+def test_a_certificate_from_files_that_does_not_fit_is_refused(
+    certificate: CertificateFacts, sentence: str
+) -> None:
+    assert [str(each) for each in with_files(certificate).failures] == [f"tls.certificate_file: {sentence}"]
+
+
+def test_a_certificate_that_ends_before_the_workshop_is_a_warning() -> None:
+    report = with_files(SOUND, workshop__ends="2027-05-01")
+    assert [str(each) for each in report.warnings] == [
+        (
+            "tls.certificate_file: the certificate expires on 2027-04-30, "
+            "and the workshop ends on 2027-05-01. Get a new one before, and run pulumi up with it."
+        )
+    ]
+
+
+def test_without_a_certificate_a_warning_says_what_that_means() -> None:
+    report = examined(tls={"issuer": "none"})
+    assert report.failures == ()
+    assert [str(each) for each in report.warnings] == [
+        (
+            "tls.issuer: without a certificate, passwords and all that students write travel in clear. "
+            "Set it to letsencrypt for more than a try on a network that you trust."
+        )
+    ]

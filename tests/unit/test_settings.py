@@ -132,7 +132,7 @@ MESSAGES: list[tuple[dict[str, Any], str]] = [
         {"tls__issuer": "letsencript"},
         (
             "tls.issuer: 'letsencript' is not one of the choices. "
-            "Choices: letsencrypt, letsencrypt-staging, acme. Did you mean letsencrypt?"
+            "Choices: letsencrypt, letsencrypt-staging, acme, files, none. Did you mean letsencrypt?"
         ),
     ),
     (
@@ -214,6 +214,27 @@ MESSAGES: list[tuple[dict[str, Any], str]] = [
     (
         {"tls__directory_url": None},
         "tls.directory_url: this key is missing. tls.issuer is acme. Set it to the ACME directory's URL.",
+    ),
+    (
+        {"tls": {"issuer": "letsencrypt"}},
+        (
+            "tls.email: this key is missing. tls.issuer is letsencrypt. "
+            "Set it: issuers write there when something is wrong with a certificate."
+        ),
+    ),
+    (
+        {"tls": {"issuer": "files", "certificate_file": "hub.pem"}},
+        (
+            "tls.key_file: this key is missing. tls.issuer is files. "
+            "Set it to a file with the certificate's private key, unencrypted."
+        ),
+    ),
+    (
+        {"tls": {"issuer": "none", "key_file": "hub.key"}},
+        (
+            "tls.key_file: this key has no meaning with tls.issuer: none. It belongs to issuer: files. "
+            "Remove it, or set tls.issuer to files."
+        ),
     ),
 ]
 

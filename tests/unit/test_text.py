@@ -78,6 +78,16 @@ def test_without_a_private_directory_no_ca_is_installed() -> None:
     assert text.DIRECTORY_CA_PATH not in {file.path for file in files}
 
 
+def test_nginx_without_a_certificate(golden: Golden) -> None:
+    files = {
+        file.path: file for file in text.front_door_files(dev_plan(tls={"issuer": "none"}), "h.test", None)
+    }
+    nginx = files["/etc/swarmhub/front-door/nginx.conf"].content
+    golden("nginx-plain.conf", nginx)
+    assert "443" not in nginx
+    assert not any("certificate" in path for path in files)
+
+
 def test_certificate_settings_cannot_run_commands() -> None:
     plan = dev_plan(tls__email="$(touch${IFS}/tmp/x)@example.org")
     files = {file.path: file.content for file in text.front_door_files(plan, "hub.example.org", None)}

@@ -88,7 +88,7 @@ def record_workshop(
 
     def program() -> None:
         made = Workshop("workshop", plan, KEY)
-        for name, value in made.login.outputs(plan, made.domain).items():
+        for name, value in made.login.outputs(plan, made.url).items():
             pulumi.export(name, value)
 
     recording = Recording(
@@ -755,6 +755,56 @@ def test_another_flavor_resizes_those_machines_alone() -> None:
     assert changed_inputs(before, workers) == {"worker-1-server", "worker-2-server"}
     manager = workshop(known=known, machines__worker__count=2, machines__manager="s1.xlarge")
     assert changed_inputs(before, manager) == {"manager-server"}
+
+
+PLAIN: dict[str, Any] = {"tls": {"issuer": "none"}}
+OWN_KEY = "-----BEGIN PRIVATE KEY-----\nthe operator's own\n"
+
+
+def own_files(directory: Path, chain: str = "the chain\n") -> dict[str, Any]:
+    """Settings of a certificate from files, which nothing here reads for sense."""
+    files = {"certificate_file": directory / "hub.pem", "key_file": directory / "hub.key"}
+    files["certificate_file"].write_text(chain)
+    files["key_file"].write_text(OWN_KEY)
+    return {"tls": {"issuer": "files", **{name: str(path) for name, path in files.items()}}}
+
+
+def test_without_a_certificate_443_is_closed_and_nobody_is_told_https() -> None:
+    graph = workshop(**PLAIN, **LOGINS["github"])
+    rules = [each.inputs for each in graph.by_type("SecGroupRule")]
+    open_to_all = {each["portRangeMin"] for each in rules if each.get("remoteIpPrefix") == "0.0.0.0/0"}
+    assert open_to_all == {80}
+    assert [each["external"] for each in graph.named("front-door-nginx").inputs["ports"]] == [80]
+    assert "front-door-certificate" not in by_name(graph)
+    probe = graph.named("probe-run")
+    assert "--url http://hub-172-24-4-50.rehearsal.test " in probe.inputs["create"]
+    assert " --plain-http" in probe.inputs["create"]
+    for earlier in ("front-door-nginx", "front-door-name"):
+        assert graph.awaits(probe, graph.named(earlier))
+    config = base64.b64decode(graph.named("hub-config").inputs["data"]).decode()
+    assert "public_url: http://hub-172-24-4-50.rehearsal.test\n" in config
+    assert graph.exports["callback_url"].startswith("http://hub-172-24-4-50.")
+
+
+def test_a_certificate_from_files_goes_as_a_secret_into_a_file_of_roots(tmp_path: Path) -> None:
+    graph = workshop(**own_files(tmp_path))
+    assert "front-door-certificate" not in by_name(graph)
+    step = graph.named("front-door-configuration")
+    assert "stdin" in step.secret_paths
+    document = json.loads(step.inputs["stdin"])
+    files = {each["path"]: each for each in document["files"]}
+    key = files["/var/lib/swarmhub/state/front-door/certificate/privkey.pem"]
+    assert (key["content"], key["mode"]) == (OWN_KEY, "0600")
+    assert document["arguments"][-1] == "no-orders"
+    for each in graph:
+        for path, value in flatten(each.inputs):
+            assert "the operator's own" not in str(value) or (each.name, path) == (step.name, "stdin")
+
+
+def test_another_certificate_in_the_files_is_put_in_place_and_probed(tmp_path: Path) -> None:
+    before = workshop(**own_files(tmp_path))
+    after = workshop(**own_files(tmp_path, chain="another chain\n"))
+    assert changed_inputs(before, after) == {"front-door-configuration", "probe-run"}
 
 
 def test_project_directory_is_the_checkout() -> None:

@@ -27,6 +27,9 @@ def doctor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int
         examine = functools.partial(preflight.examine, connect=lambda _name, _region: cloud)
         monkeypatch.setattr("live.commands.doctor.examine", examine)
         document = yaml.safe_load((PROJECT_DIRECTORY / "Pulumi.dev.yaml").read_text())
+        directory_ca = tmp_path / "directory-ca.pem"
+        directory_ca.write_text("")
+        document["config"]["swarmhub:tls"]["directory_ca_file"] = str(directory_ca)
         for path, value in changes.items():
             section, _, name = path.partition("__")
             document["config"].setdefault(f"swarmhub:{section}", {})[name] = value

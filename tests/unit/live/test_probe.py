@@ -360,7 +360,7 @@ def test_every_bad_argument_is_named_at_once() -> None:
     assert str(raised.value).splitlines() == [
         (
             "--url: 'http://hub.example.org' is not an https URL. "
-            "Give https://<host>; plain http is for loopback alone."
+            "Give https://<host>; plain http is for loopback, or asked for by --plain-http."
         ),
         "--ca-file: /nowhere.pem is not a file. Name a PEM certificate.",
         'standard input: it does not hold the secrets. Give {"user_password": ..., "probe_token": ...}.',

@@ -1,0 +1,164 @@
+"""Certificates from files, and none at all: the manager of the other tests changes over and back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from live.probe import FixedResolver
+from swarmhub.text import OwnCertificate
+from tests.door.conftest import DOMAIN, STATE, Manager, curl, serial
+
+TAKEN_UP_SECONDS = 10
+CA = "/var/lib/swarmhub/own-ca.pem"
+OWN = {"issuer": "files", "certificate_file": "unread.pem", "key_file": "unread.key"}
+
+
+def openssl(*arguments: str | Path) -> None:
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a CA of the operator's."""
+    directory = tmp_path_factory.mktemp("authority")
+    new = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    openssl(*new, "-subj", "/CN=campus CA", "-keyout", directory / "ca.key", "-out", directory / "ca.pem")
+    return directory
+
+
+def issue(authority: Path) -> OwnCertificate:
+    """A new certificate for the hub's name."""
+    files = {name: authority / f"leaf.{name}" for name in ("key", "csr", "pem", "ext")}
+    files["ext"].write_text(f"subjectAltName=DNS:{DOMAIN}\n")
+    new = ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=hub")
+    openssl(*new, "-keyout", files["key"], "-out", files["csr"])
+    signer = ("-CA", authority / "ca.pem", "-CAkey", authority / "ca.key", "-CAcreateserial")
+    openssl("x509", "-req", "-in", files["csr"], *signer, "-extfile", files["ext"], "-out", files["pem"])
+    return OwnCertificate(chain=files["pem"].read_text(), key=files["key"].read_text())
+
+
+def wait_until_served(wanted: Path) -> None:
+    """Wait until nginx serves this certificate; the signal to reload returns at once."""
+    deadline = time.monotonic() + TAKEN_UP_SECONDS
+    expected = ssl.PEM_cert_to_DER_cert(wanted.read_text().partition("-----END CERTIFICATE-----")[0] + END)
+    while time.monotonic() < deadline:
+        if ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", 443))) == expected:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{wanted} is not served")
+
+
+END = "-----END CERTIFICATE-----\n"
+
+
+@contextmanager
+def changed_over(manager: Manager) -> Iterator[None]:
+    """Let the block change to another issuer, then change back as `up` would."""
+    before = serial(manager.served)
+    orders = manager.orders()
+    try:
+        yield
+    finally:
+        manager.configure()
+        manager.ensure_front_door(changed="back")
+        manager.certify()
+    # It was kept: nothing was ordered of the issuer, who gives few.
+    assert serial(manager.served) == before
+    assert manager.orders() == orders + 1
+
+
+@pytest.fixture
+def own(certified: Manager, authority: Path) -> Iterator[Manager]:
+    with changed_over(certified):
+        (certified.files / CA.lstrip("/")).write_text((authority / "ca.pem").read_text())
+        certified.configure(own=issue(authority), tls=OWN)
+        certified.ensure_front_door(changed="changed", orders="no-orders")
+        wait_until_served(certified.served)
+        yield certified
+
+
+@pytest.mark.usefixtures("upstream")
+def test_a_certificate_from_files_is_served_and_nothing_renews_it(own: Manager) -> None:
+    status, headers, _ = curl(own, "--cacert", CA, f"https://{DOMAIN}/user/ada/x")
+    assert status.split()[1] == "200"
+    assert "strict-transport-security" in headers
+    assert not (own.files / "etc/swarmhub/front-door/certificate.env").exists()
+    asked = (own.files / "var/lib/swarmhub/systemctl").read_text().splitlines()
+    assert asked[-2:] == [
+        "disable --now --quiet swarmhub-certificate.timer",
+        "stop swarmhub-certificate.service",
+    ]
+
+
+def test_another_certificate_in_the_files_is_taken_up(own: Manager, authority: Path) -> None:
+    before = serial(own.served)
+    own.configure(own=issue(authority), tls=OWN)
+    own.ensure_front_door(changed="changed", orders="no-orders")
+    wait_until_served(own.served)
+    assert serial(own.served) != before
+    assert (own.files / STATE / "certificate/privkey.pem").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.fixture
+def plain(certified: Manager) -> Iterator[Manager]:
+    with changed_over(certified):
+        certified.configure(tls={"issuer": "none"})
+        certified.ensure_front_door(changed="changed", orders="no-orders")
+        deadline = time.monotonic() + TAKEN_UP_SECONDS
+        while time.monotonic() < deadline and listens(443):
+            time.sleep(0.1)
+        yield certified
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.usefixtures("upstream")
+def test_without_a_certificate_the_hub_is_served_in_clear(plain: Manager) -> None:
+    status, headers, body = curl(plain, f"http://{DOMAIN}/user/ada/x")
+    assert status.split()[1] == "200"
+    assert "strict-transport-security" not in headers
+    # From this the hub knows that its cookies may not be for https alone.
+    assert json.loads(body)["headers"]["x-forwarded-proto"] == "http"
+    assert not listens(443)
+
+
+@pytest.mark.usefixtures("upstream")
+def test_without_a_certificate_another_host_is_led_to_the_hub(plain: Manager) -> None:
+    status, headers, _ = curl(plain, "--header", "Host: elsewhere.example.org", "http://127.0.0.1/hub/?a=b")
+    assert status.split()[1] == "301"
+    assert headers["location"] == f"http://{DOMAIN}/hub/?a=b"
+
+
+def test_without_a_certificate_the_page_of_a_hub_that_is_down_says_no_more(plain: Manager) -> None:
+    status, headers, body = curl(plain, "--header", "Accept: text/html", f"http://{DOMAIN}/hub/login")
+    assert status.split()[1] == "503"
+    assert "The hub is starting" in body
+    assert "strict-transport-security" not in headers
+
+
+@pytest.mark.usefixtures("upstream")
+def test_without_a_certificate_websockets_pass(plain: Manager) -> None:
+    async def echo() -> str:
+        connector = aiohttp.TCPConnector(resolver=FixedResolver("127.0.0.1"))
+        async with (
+            aiohttp.ClientSession(connector=connector) as http,
+            http.ws_connect(f"http://{DOMAIN}/user/ada/ws") as ws,
+        ):
+            await ws.send_str("there and back")
+            return await ws.receive_str(timeout=5)
+
+    assert asyncio.run(echo()) == "there and back"
