@@ -82,7 +82,26 @@ class FrontDoor(pulumi.ComponentResource):
             must_run=True,
             opts=swarm.inside([swarm.overlay, configured], parent=self, delete_before_replace=True),
         )
-        named = local.Command(
+        self.ready: list[pulumi.Resource] = [self.container]
+        if not plan.is_nameless:
+            self.ready.append(self._await_name(name, plan, domain, address))
+        if plan.certificate.directory_url:
+            certificate = host.run(
+                f"{name}-certificate",
+                steps=["order-certificate.sh"],
+                # A change of what the order is made from orders again; the files are in place by then.
+                arguments=[domain, plan.certificate.directory_url],
+                depends_on=self.ready,
+                parent=self,
+            )
+            self.ready = [certificate]
+        self.register_outputs({"container": self.container.id})
+
+    def _await_name(
+        self, name: str, plan: planned.Plan, domain: pulumi.Output[str], address: pulumi.Output[str]
+    ) -> local.Command:
+        """Wait until the hub's name leads to it, and say which record that takes."""
+        return local.Command(
             f"{name}-name",
             create=pulumi.Output.concat(
                 ".venv/bin/python -m live.names --name ",
@@ -96,18 +115,6 @@ class FrontDoor(pulumi.ComponentResource):
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.ready: list[pulumi.Resource] = [self.container, named]
-        if plan.certificate.directory_url:
-            certificate = host.run(
-                f"{name}-certificate",
-                steps=["order-certificate.sh"],
-                # A change of what the order is made from orders again; the files are in place by then.
-                arguments=[domain, plan.certificate.directory_url],
-                depends_on=[self.container, named],
-                parent=self,
-            )
-            self.ready = [certificate]
-        self.register_outputs({"container": self.container.id})
 
     @staticmethod
     def _own_certificate(plan: planned.Plan) -> OwnCertificate | None:

@@ -140,6 +140,14 @@ class FixedResolver(AbstractResolver):
         """Nothing is held open."""
 
 
+def is_address(host: str) -> bool:
+    """Whether the host is an IPv4 address, which no name server knows."""
+    try:
+        return bool(ipaddress.IPv4Address(host))
+    except ValueError:
+        return False
+
+
 def is_loopback(host: str) -> bool:
     """Whether the host is this machine without asking any name server."""
     try:
@@ -209,6 +217,8 @@ async def find_address(target: Target, details: list[str]) -> str:
     """Say where the name leads from here; raises ``JupyterError`` when nowhere and no address was given."""
     if is_loopback(target.host):
         return target.address or ("127.0.0.1" if target.host == "localhost" else target.host)
+    if is_address(target.host):
+        return target.host
     try:
         found = await asyncio.to_thread(resolve, target.host, target.nameserver)
     except dns.exception.DNSException as error:

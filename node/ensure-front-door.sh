@@ -17,8 +17,10 @@ if [[ $orders == no-orders ]]; then
   fi
 elif [[ ! -s $state/certificate/fullchain.pem ]]; then
   # Self-signed for a day: it lets nginx listen on 443 until the issuer has answered.
+  kind=DNS
+  [[ ! $domain =~ ^[0-9.]+$ ]] || kind=IP
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj "/CN=$domain" \
-    -addext "subjectAltName=DNS:$domain" -keyout "$state/certificate/privkey.pem.new" \
+    -addext "subjectAltName=$kind:$domain" -keyout "$state/certificate/privkey.pem.new" \
     -out "$state/certificate/fullchain.pem.new" 2>/dev/null
   chmod 0600 "$state/certificate/privkey.pem.new"
   mv "$state/certificate/privkey.pem.new" "$state/certificate/privkey.pem"

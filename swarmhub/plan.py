@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,7 +22,10 @@ from swarmhub.facts import (
 from swarmhub.roster import Person
 from swarmhub.settings import (
     ADDRESS_PLACEHOLDER,
+    BARE_ADDRESS,
     DIRECTORY_URLS,
+    INSTANCE_PLACEHOLDER,
+    PROJECT_PLACEHOLDER,
     Issuer,
     LoginKind,
     PublicAddress,
@@ -267,8 +271,15 @@ class Plan:
         """The sizes of the volumes that hold data, by their names in the project."""
         return {volume.name: volume.size_gb for volume in self.volumes}
 
+    @property
+    def is_nameless(self) -> bool:
+        """Whether the hub is opened by its address."""
+        return self.domain == BARE_ADDRESS
+
     def domain_at(self, address: str) -> str:
-        """The hub's host name once its public address is known."""
+        """The hub's host name once its public address is known; the address itself where it has none."""
+        if self.is_nameless:
+            return address
         return self.domain.replace(ADDRESS_PLACEHOLDER, address.replace(".", "-"))
 
     def url_of(self, domain: str) -> str:
@@ -550,6 +561,12 @@ def _homes(settings: Settings) -> Homes | None:
     return Homes(export=storage.export or HOMES_DIRECTORY, server=storage.server)
 
 
+def _domain(settings: Settings, facts: CloudFacts, manager: str) -> str:
+    """The host name with what the cloud's automatic names are made of; clouds write it in lower case."""
+    project = re.sub(r"[^a-z0-9-]+", "-", facts.project_name.lower()).strip("-")
+    return settings.hub.domain.replace(INSTANCE_PLACEHOLDER, manager).replace(PROJECT_PLACEHOLDER, project)
+
+
 def make_plan(settings: Settings, facts: CloudFacts, stack: str, login: LoginFacts = NO_LOGIN_FACTS) -> Plan:
     """Expand a stack's settings into the whole deployment, with the ids that the cloud gave for its names."""
     site, machines = settings.site, settings.machines
@@ -604,7 +621,7 @@ def make_plan(settings: Settings, facts: CloudFacts, stack: str, login: LoginFac
         state=_state(settings, facts, stack),
         data=_data(settings, facts, stack),
         homes=_homes(settings),
-        domain=settings.hub.domain,
+        domain=_domain(settings, facts, resource_name(stack, Role.MANAGER)),
         name_server=site.name_server,
         certificate=_certificate(settings.tls),
         settings=settings,

@@ -11,7 +11,7 @@ from swarmhub import plan as planned
 from swarmhub.errors import Finding
 from swarmhub.facts import CertificateFacts, Flavor, ProjectContents, Survey
 from swarmhub.plan import Plan
-from swarmhub.settings import LONGEST_ADDRESS
+from swarmhub.settings import LONGEST_ADDRESS, check_domain
 from swarmhub.sizing import hours_until_end_of, price_per_hour, seats_per_worker, workers_for
 
 # Neutron gives every new security group a rule for what leaves, in IPv4 and in IPv6.
@@ -220,6 +220,12 @@ def _check_seats(plan: Plan, flavors: Mapping[str, Flavor]) -> tuple[str, int, l
     return line, total, [], []
 
 
+def _check_domain(plan: Plan) -> list[Finding]:
+    """What is wrong with a name that the cloud had a part in."""
+    given = plan.settings.hub.domain
+    return check_domain(plan.domain, plan.certificate.issuer, given) if given != plan.domain else []
+
+
 def covers(names: Collection[str], host: str) -> bool:
     """Whether a certificate for these names is one for the host, by itself or by a wildcard's first label."""
     return host in names or f"*.{host.partition('.')[2]}" in names
@@ -244,7 +250,10 @@ def _check_certificate(
 
     another = "Get one that does"
     host = plan.domain_at(plan.network.public_address or LONGEST_ADDRESS)
-    if not covers(certificate.names, host):
+    if plan.is_nameless and plan.network.public_address is None:
+        problem = "the hub has no name, and which address it will have is not known before it is made"
+        failures.append(finding(problem, "Set hub.domain, or site.public_address to a floating IP you have"))
+    elif not covers(certificate.names, host):
         names = ", ".join(certificate.names) or "no name"
         failures.append(finding(f"the certificate is for {names}, and does not cover {host}", another))
     begins, ends = certificate.begins, certificate.ends
@@ -329,6 +338,7 @@ def check(
             *quota_failures,
             *seat_failures,
             *tls_failures,
+            *_check_domain(plan),
         ),
         cost=cost_of(plan, flavors, now),
         seats=seats,

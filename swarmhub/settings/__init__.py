@@ -5,6 +5,7 @@ module of its own. What a key means lives in one place, beside its field; the re
 messages come from there.
 """
 
+from swarmhub.settings.domain import check_domain
 from swarmhub.settings.environments import Environment
 from swarmhub.settings.hub import (
     ADMIN_PASSWORD_MIN_CHARACTERS,
@@ -13,7 +14,16 @@ from swarmhub.settings.hub import (
     Images,
     Limits,
 )
-from swarmhub.settings.keys import ADDRESS_PLACEHOLDER, LONGEST_ADDRESS, ChangeEffect, Key, keys_of
+from swarmhub.settings.keys import (
+    ADDRESS_PLACEHOLDER,
+    BARE_ADDRESS,
+    INSTANCE_PLACEHOLDER,
+    LONGEST_ADDRESS,
+    PROJECT_PLACEHOLDER,
+    ChangeEffect,
+    Key,
+    keys_of,
+)
 from swarmhub.settings.login import Login, LoginKind, callback_url
 from swarmhub.settings.machines import MAX_WORKERS, Machines, Reinstall, Workers
 from swarmhub.settings.reading import Settings, read_settings
@@ -25,9 +35,12 @@ from swarmhub.settings.workshop import Workshop
 __all__ = [
     "ADDRESS_PLACEHOLDER",
     "ADMIN_PASSWORD_MIN_CHARACTERS",
+    "BARE_ADDRESS",
     "DIRECTORY_URLS",
+    "INSTANCE_PLACEHOLDER",
     "LONGEST_ADDRESS",
     "MAX_WORKERS",
+    "PROJECT_PLACEHOLDER",
     "USER_PASSWORD_MIN_CHARACTERS",
     "BootVolume",
     "ChangeEffect",
@@ -52,6 +65,7 @@ __all__ = [
     "Workers",
     "Workshop",
     "callback_url",
+    "check_domain",
     "keys_of",
     "read_settings",
 ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from swarmhub.settings.environments import Environment
 from swarmhub.settings.keys import (
     ACCOUNT,
+    BARE_ADDRESS,
     GROUP,
     IMAGE,
     ChangeEffect,
@@ -48,7 +49,12 @@ class Images:
 class Hub:
     """What the students see."""
 
-    domain: str = key(host_name, "Host name of the hub", change=ChangeEffect.RESTART)
+    domain: str = key(
+        host_name,
+        "Host name of the hub; with address the hub has none and is opened by its public address",
+        change=ChangeEffect.RESTART,
+        default=BARE_ADDRESS,
+    )
     images: Images = key(nested, "The containers' images", change=ChangeEffect.RESTART, section=Images)
     environments: tuple[Environment, ...] = key(
         nested,

@@ -12,9 +12,11 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-ADDRESS_PLACEHOLDER = "{address}"
-# A certificate's common name holds at most 64 characters (RFC 5280, ub-common-name).
-DOMAIN_MAX_CHARACTERS = 63
+ADDRESS_PLACEHOLDER, INSTANCE_PLACEHOLDER, PROJECT_PLACEHOLDER = "{address}", "{instance}", "{project}"
+# In place of a host name: the hub is opened by its public address.
+BARE_ADDRESS = "address"
+# RFC 1035, without the root's dot.
+DOMAIN_MAX_CHARACTERS = 253
 LONGEST_ADDRESS = "255.255.255.255"
 # A message stays one readable line, whatever was pasted into the stack file.
 SHOWN_CHARACTERS = 80
@@ -301,22 +303,33 @@ def address(value: Any) -> str:
 
 def host_name(value: Any) -> str:
     rule = (
-        f"It is a host name of at most {DOMAIN_MAX_CHARACTERS} characters with a dot in it; "
-        f"{ADDRESS_PLACEHOLDER} in it stands for the public address written with dashes"
+        f"It is a host name of at most {DOMAIN_MAX_CHARACTERS} characters with a dot in it, or "
+        f"{BARE_ADDRESS} for none; {ADDRESS_PLACEHOLDER} in it stands for the public address written with "
+        f"dashes, {INSTANCE_PLACEHOLDER} and {PROJECT_PLACEHOLDER} for the names that the cloud has for the "
+        "manager and the project"
     )
+    remedy = "Give the name students will open, without https://"
     if not isinstance(value, str):
-        raise Refused(
-            f"{shown(value)} is not a host name", rule, "Give the name students will open, without https://"
-        )
-    example = value.replace(ADDRESS_PLACEHOLDER, LONGEST_ADDRESS.replace(".", "-"))
-    if len(example) > DOMAIN_MAX_CHARACTERS:
-        raise Refused(f"{shown(value)} can be {len(example)} characters long", rule, "Choose a shorter name")
-    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-    if not re.fullmatch(rf"{label}(\.{label})+", example):
-        raise Refused(
-            f"{shown(value)} is not a host name", rule, "Give the name students will open, without https://"
-        )
+        raise Refused(f"{shown(value)} is not a host name", rule, remedy)
+    if value == BARE_ADDRESS:
+        return value
+    if (length := len(longest_name(value))) > DOMAIN_MAX_CHARACTERS:
+        raise Refused(f"{shown(value)} can be {length} characters long", rule, "Choose a shorter name")
+    if not is_host_name(longest_name(value)):
+        raise Refused(f"{shown(value)} is not a host name", rule, remedy)
     return value
+
+
+def longest_name(domain: str) -> str:
+    """The longest that a host name with placeholders can become, as far as the stack file alone says."""
+    name = domain.replace(ADDRESS_PLACEHOLDER, LONGEST_ADDRESS.replace(".", "-"))
+    return name.replace(INSTANCE_PLACEHOLDER, "manager").replace(PROJECT_PLACEHOLDER, "project")
+
+
+def is_host_name(name: str) -> bool:
+    """Whether it is a host name with a dot in it, and no address."""
+    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    return bool(re.fullmatch(rf"{label}(\.{label})+", name)) and not name.rpartition(".")[2].isdigit()
 
 
 def nested(value: Any) -> Any:

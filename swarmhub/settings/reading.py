@@ -9,9 +9,21 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from swarmhub.errors import Finding, UserError
+from swarmhub.settings.domain import check_domain, known_by_cloud
 from swarmhub.settings.environments import check_environments
 from swarmhub.settings.hub import Hub, Limits
-from swarmhub.settings.keys import ChangeEffect, Key, Refused, is_needed, key, keys_of, nearest, nested, shown
+from swarmhub.settings.keys import (
+    BARE_ADDRESS,
+    ChangeEffect,
+    Key,
+    Refused,
+    is_needed,
+    key,
+    keys_of,
+    nearest,
+    nested,
+    shown,
+)
 from swarmhub.settings.login import CLIENT_SECRET_KEY, SET_CLIENT_SECRET, check_login
 from swarmhub.settings.machines import Machines
 from swarmhub.settings.site import Site
@@ -162,7 +174,10 @@ def _cross_check(settings: Settings) -> list[Finding]:
             )
         )
     hub = settings.hub
-    findings += check_login(hub.login, f"{settings.tls.issuer.scheme}://{hub.domain}", hub.admins)
+    host = "<the public address>" if hub.domain == BARE_ADDRESS else hub.domain
+    findings += check_login(hub.login, f"{settings.tls.issuer.scheme}://{host}", hub.admins)
+    if not known_by_cloud(hub.domain):
+        findings += check_domain(hub.domain, settings.tls.issuer)
     findings += check_environments(hub.environments, hub.images.user)
     groups = dict(settings.hub.groups)
     findings += [

@@ -149,22 +149,6 @@ def test_an_issuer_that_does_not_answer_is_a_sentence(certified: Manager) -> Non
     assert "refused" in said.strip().splitlines()[-1]
 
 
-def test_an_address_is_certified_for_days(certified: Manager) -> None:
-    env = certified.files / "etc/swarmhub/front-door/certificate.env"
-    former = env.read_text()
-    env.write_text(former.replace(f"DOMAIN={DOMAIN}", "DOMAIN=127.0.0.1"))
-    try:
-        certified.certify()
-        said = facts(certified, f"/{STATE}/certificate/fullchain.pem")
-    finally:
-        env.write_text(former)
-        certified.certify()
-    assert "IP Address:127.0.0.1" in said
-    # Less than a week: openssl says that it will have expired.
-    assert "will expire" in said
-    assert f"DNS:{DOMAIN}" in facts(certified, f"/{STATE}/certificate/fullchain.pem")
-
-
 def test_the_key_is_its_owners_alone(certified: Manager) -> None:
     assert (certified.served.parent / "privkey.pem").stat().st_mode & 0o777 == 0o600
     for key in (certified.files / STATE / "acme").rglob("privkey*.pem"):

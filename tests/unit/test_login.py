@@ -70,6 +70,11 @@ def test_a_missing_client_is_explained_with_the_callback_url(kind: LoginKind) ->
     ]
 
 
+def test_the_callback_url_of_a_hub_without_a_name_is_told_as_far_as_it_is_known() -> None:
+    with pytest.raises(UserError, match="URL https://<the public address>/hub/oauth_callback"):
+        read_settings(dev_config(hub__domain="address", hub__login="github"))
+
+
 def test_a_bare_word_is_a_kind() -> None:
     assert read_settings(dev_config(hub__login="shared-password")).hub.login == Login()
     assert refusal("github")[0].startswith("hub.login.client_id: this key is missing.")

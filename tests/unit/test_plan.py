@@ -49,6 +49,18 @@ def test_the_domain_takes_the_address() -> None:
     assert dev_plan(hub__domain="hub.example.org").domain_at("192.0.2.1") == "hub.example.org"
 
 
+def test_a_hub_without_a_name_is_opened_by_its_address() -> None:
+    plan = dev_plan(hub__domain="address")
+    assert plan.is_nameless
+    assert plan.url_of(plan.domain_at("192.0.2.1")) == "https://192.0.2.1"
+
+
+def test_automatic_names_are_made_of_what_the_cloud_says() -> None:
+    domain = "{instance}.{project}.projects.example.org"
+    plan = dev_plan(hub__domain=domain, known={"project_name": "Physics_101"})
+    assert plan.domain_at("192.0.2.1") == "swarmhub-dev-manager.physics-101.projects.example.org"
+
+
 def test_the_overlay_leaves_room_for_its_encapsulation() -> None:
     assert overlay_mtu(1450) == 1400
 

@@ -320,3 +320,25 @@ def test_without_a_certificate_a_warning_says_what_that_means() -> None:
             "Set it to letsencrypt for more than a try on a network that you trust."
         )
     ]
+
+
+def test_a_certificate_from_files_of_a_hub_without_a_name_is_for_an_address_that_is_known() -> None:
+    of_address = replace(SOUND, names=("192.0.2.53",))
+    assert with_files(of_address, "address", site__public_address="192.0.2.53").failures == ()
+    assert [str(each) for each in with_files(of_address, "address").failures] == [
+        (
+            "tls.certificate_file: the hub has no name, and which address it will have is not known before "
+            "it is made. Set hub.domain, or site.public_address to a floating IP you have."
+        )
+    ]
+
+
+def test_an_automatic_name_that_a_certificate_cannot_hold_is_refused() -> None:
+    domain = "{instance}.{project}.projects.a-large-university.example.org"
+    name = "swarmhub-dev-manager.demo.projects.a-large-university.example.org"
+    assert [str(each) for each in examined(hub__domain=domain).failures] == [
+        (
+            f"hub.domain: '{domain}' becomes '{name}', which can be 65 characters long. "
+            "With tls.issuer: acme it has at most 64. Choose a shorter name."
+        )
+    ]

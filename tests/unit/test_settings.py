@@ -59,6 +59,11 @@ def test_quotas_are_read() -> None:
     assert found.quota_overrides == QuotaOverrides(users=(("ada", 0.0),), groups=(("instructors", 50.0),))
 
 
+HOST_NAME_RULE = (
+    "It is a host name of at most 253 characters with a dot in it, or address for none; {address} in it "
+    "stands for the public address written with dashes, {instance} and {project} for the names that the "
+    "cloud has for the manager and the project."
+)
 MESSAGES: list[tuple[dict[str, Any], str]] = [
     (
         {"storage__home_quota_gb": "5GB"},
@@ -114,18 +119,29 @@ MESSAGES: list[tuple[dict[str, Any], str]] = [
     (
         {"hub__domain": "https://hub.example.org"},
         (
-            "hub.domain: 'https://hub.example.org' is not a host name. It is a host name of at most 63 "
-            "characters with a dot in it; {address} in it stands for the public address written with dashes. "
+            f"hub.domain: 'https://hub.example.org' is not a host name. {HOST_NAME_RULE} "
             "Give the name students will open, without https://."
         ),
     ),
     (
-        {"hub__domain": "a" * 55 + "-{address}.example.org"},
+        {"hub__domain": "192.0.2.1"},
         (
-            f"hub.domain: '{'a' * 55}-{{address}}.example.org' can be 83 characters long. "
-            "It is a host name of at most 63 "
-            "characters with a dot in it; {address} in it stands for the public address written with dashes. "
-            "Choose a shorter name."
+            f"hub.domain: '192.0.2.1' is not a host name. {HOST_NAME_RULE} "
+            "Give the name students will open, without https://."
+        ),
+    ),
+    (
+        {"hub__domain": f"{'a' * 60}." * 5 + "org"},
+        (
+            f"hub.domain: '{'a' * 39} ... {'a' * 35}.org' can be 308 characters long. "
+            f"{HOST_NAME_RULE} Choose a shorter name."
+        ),
+    ),
+    (
+        {"hub__domain": "a" * 40 + "-{address}.example.org"},
+        (
+            f"hub.domain: '{'a' * 40}-{{address}}.example.org' can be 68 characters long. "
+            "With tls.issuer: acme it has at most 64. Choose a shorter name."
         ),
     ),
     (
@@ -302,3 +318,17 @@ def test_any_value_is_read_or_refused_by_name(changes: dict[str, Any]) -> None:
     except UserError as error:
         findings = error.findings
     assert all(finding.where and finding.remedy for finding in findings)
+
+
+def test_a_hub_without_a_name_needs_no_key() -> None:
+    config = dev_config()
+    del config["hub"]["domain"]
+    assert read_settings(config).hub.domain == read_settings(dev_config(hub__domain="address")).hub.domain
+
+
+@pytest.mark.parametrize(
+    "issuer", [{"issuer": "none"}, {"issuer": "files", "certificate_file": "a", "key_file": "b"}]
+)
+def test_names_that_no_issuer_writes_into_a_certificate_may_be_longer(issuer: dict[str, str]) -> None:
+    name = "a" * 60 + ".example.org"
+    assert read_settings(dev_config(hub__domain=name, tls=issuer)).hub.domain == name

@@ -786,6 +786,16 @@ def test_without_a_certificate_443_is_closed_and_nobody_is_told_https() -> None:
     assert graph.exports["callback_url"].startswith("http://hub-172-24-4-50.")
 
 
+def test_a_hub_without_a_name_waits_for_none_and_orders_for_its_address() -> None:
+    graph = workshop(hub__domain="address")
+    assert "front-door-name" not in by_name(graph)
+    order = json.loads(graph.named("front-door-certificate").inputs["stdin"])
+    assert order["arguments"][0] == "172.24.4.50"
+    assert graph.awaits(graph.named("front-door-certificate"), graph.named("front-door-nginx"))
+    assert "--url https://172.24.4.50 " in graph.named("probe-run").inputs["create"]
+    assert workshop(preview=True, hub__domain="address").named("probe-run").inputs["create"] is UNKNOWN
+
+
 def test_a_certificate_from_files_goes_as_a_secret_into_a_file_of_roots(tmp_path: Path) -> None:
     graph = workshop(**own_files(tmp_path))
     assert "front-door-certificate" not in by_name(graph)

@@ -251,6 +251,36 @@ def test_a_cancelled_probe_cleans_up() -> None:
     assert (hub.user_exists, hub.server) == (False, None)
 
 
+def test_an_address_is_asked_of_no_name_server() -> None:
+    url = URL("https://192.0.2.1")
+    target = probe.Target(
+        url=url, user=USER, user_password=PASSWORD, probe_token=TOKEN, nameserver="127.0.0.9"
+    )
+    said: list[str] = []
+    assert asyncio.run(probe.find_address(target, said)) == "192.0.2.1"
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("url", "more", "accepted"),
+    [
+        ("http://hub.example.org", ["--plain-http"], True),
+        ("http://hub.example.org", [], False),
+        ("ftp://hub.example.org", ["--plain-http"], False),
+    ],
+)
+def test_passwords_are_sent_in_clear_only_when_that_is_asked_for(
+    url: str, more: list[str], accepted: bool
+) -> None:
+    options = probe.read_options(["--url", url, "--user", USER, *more])
+    secrets = json.dumps({"user_password": PASSWORD, "probe_token": TOKEN})
+    if accepted:
+        assert str(probe.read_target(options, secrets).url) == url
+        return
+    with pytest.raises(UserError, match="--url: "):
+        probe.read_target(options, secrets)
+
+
 def test_nothing_listening_is_one_sentence() -> None:
     target = probe.Target(url=URL("http://127.0.0.1:1"), user=USER, user_password=PASSWORD, probe_token=TOKEN)
     with pytest.raises(UserError, match=r"^probe: login page: Cannot connect to host 127\.0\.0\.1:1 "):

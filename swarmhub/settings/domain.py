@@ -1,0 +1,45 @@
+"""The hub's host name as a whole: what its certificate can name."""
+
+from __future__ import annotations
+
+from swarmhub.errors import Finding
+from swarmhub.settings.keys import (
+    BARE_ADDRESS,
+    DOMAIN_MAX_CHARACTERS,
+    INSTANCE_PLACEHOLDER,
+    PROJECT_PLACEHOLDER,
+    is_host_name,
+    longest_name,
+    shown,
+)
+from swarmhub.settings.tls import Issuer
+
+# A certificate's common name holds no more (RFC 5280, ub-common-name), and issuers put the name there.
+ORDERED_MAX_CHARACTERS = 64
+KEY = "hub.domain"
+
+
+def check_domain(domain: str, issuer: Issuer, given: str | None = None) -> list[Finding]:
+    """What is wrong with a name for this issuer; ``given`` is what stands in the stack file, if another."""
+    if domain == BARE_ADDRESS:
+        return []
+    name = longest_name(domain)
+    became = f"{shown(given)} becomes {shown(name)}, which" if given else shown(domain)
+    longest = ORDERED_MAX_CHARACTERS if issuer.by_order else DOMAIN_MAX_CHARACTERS
+    if len(name) > longest:
+        return [
+            Finding(
+                where=KEY,
+                problem=f"{became} can be {len(name)} characters long",
+                rule=f"With tls.issuer: {issuer} it has at most {longest}",
+                remedy="Choose a shorter name",
+            )
+        ]
+    if not is_host_name(name):
+        return [Finding(where=KEY, problem=f"{became} is not a host name", remedy="Write the name out")]
+    return []
+
+
+def known_by_cloud(domain: str) -> bool:
+    """Whether the cloud says what the name is."""
+    return INSTANCE_PLACEHOLDER in domain or PROJECT_PLACEHOLDER in domain
