@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import pulumi
@@ -39,6 +40,7 @@ class FrontDoor(pulumi.ComponentResource):
         address: pulumi.Output[str],
         swarm: Swarm,
         storage: Homes,
+        named_after: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("swarmhub:front_door:FrontDoor", name, None, opts)
@@ -84,7 +86,7 @@ class FrontDoor(pulumi.ComponentResource):
         )
         self.ready: list[pulumi.Resource] = [self.container]
         if not plan.is_nameless:
-            self.ready.append(self._await_name(name, plan, domain, address))
+            self.ready.append(self._await_name(name, plan, domain, address, named_after))
         if plan.certificate.directory_url:
             certificate = host.run(
                 f"{name}-certificate",
@@ -98,7 +100,12 @@ class FrontDoor(pulumi.ComponentResource):
         self.register_outputs({"container": self.container.id})
 
     def _await_name(
-        self, name: str, plan: planned.Plan, domain: pulumi.Output[str], address: pulumi.Output[str]
+        self,
+        name: str,
+        plan: planned.Plan,
+        domain: pulumi.Output[str],
+        address: pulumi.Output[str],
+        after: Sequence[pulumi.Resource],
     ) -> local.Command:
         """Wait until the hub's name leads to it, and say which record that takes."""
         return local.Command(
@@ -113,7 +120,7 @@ class FrontDoor(pulumi.ComponentResource):
             ),
             dir=str(PROJECT_DIRECTORY),
             add_previous_output_in_env=False,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
         )
 
     @staticmethod

@@ -10,6 +10,7 @@ import pulumi_openstack as openstack
 from pulumi_command import local
 from pulumi_openstack import compute
 
+from components.dns import Records
 from components.front_door import FrontDoor
 from components.hub import Hub
 from components.images import Images
@@ -156,6 +157,16 @@ class Workshop(pulumi.ComponentResource):
             after=images.ready,
             opts=child,
         )
+        records = None
+        if plan.dns_zone_id:
+            records = Records(
+                "records",
+                plan=plan,
+                zone_id=plan.dns_zone_id,
+                domain=self.domain,
+                address=self.address,
+                opts=child,
+            )
         front_door = FrontDoor(
             "front-door",
             plan=plan,
@@ -163,6 +174,7 @@ class Workshop(pulumi.ComponentResource):
             address=self.address,
             swarm=swarm,
             storage=storage,
+            named_after=records.made if records else [],
             opts=child,
         )
         Probe(

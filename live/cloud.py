@@ -233,6 +233,14 @@ def _find_router(connection: Any, key: str, name: str) -> Attempt[str]:
     return _find_named("router", connection.network.routers(), key, name)
 
 
+def _find_dns_zone(connection: Any, key: str, name: str) -> Attempt[str]:
+    if not connection.has_service("dns"):
+        remedy = "Remove it, and set the record of hub.domain at the domain's own DNS provider"
+        return None, [Finding(where=key, problem="the cloud has no DNS service", remedy=remedy)]
+    zones = {each.name.rstrip("."): each.id for each in connection.dns.zones()}
+    return (zones[name], []) if name in zones else (None, [_missing(key, "DNS zone", name, zones)])
+
+
 def _find_groups(connection: Any, wanted: Sequence[tuple[str, str]]) -> Attempt[tuple[str, ...]]:
     # An administrator's credentials list every project's groups, which mostly have the same names.
     project = connection.current_project_id
@@ -377,6 +385,8 @@ def _questions(connection: Any, request: CloudRequest) -> dict[str, Callable[[],
         questions["router"] = lambda: _find_router(connection, *router)
     if address := request.address:
         questions["address"] = lambda: _find_address(connection, *address)
+    if dns_zone := request.dns_zone:
+        questions["DNS zone"] = lambda: _find_dns_zone(connection, *dns_zone)
     if zone := request.zone:
         questions["zone"] = lambda: _find_zone(connection.compute.availability_zones(), *zone)
     if volume_zone := request.volume_zone:
@@ -422,6 +432,7 @@ def survey_cloud(request: CloudRequest, prefix: str = "", connect: Connect = con
         network=found.get("network"),
         volumes=found.get("volumes") or {},
         router_id=found.get("router"),
+        dns_zone_id=found.get("DNS zone"),
         security_group_ids=found["security groups"] or (),
     )
     return Survey(
@@ -451,6 +462,7 @@ def _what_is_there(request: CloudRequest, facts: CloudFacts, findings: Sequence[
         request.subnet,
         request.router,
         request.address,
+        request.dns_zone,
         *request.security_groups,
         *request.volume_types.items(),
         request.zone,

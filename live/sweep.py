@@ -64,6 +64,12 @@ def _delete_volume(cloud: Any, volume: Any) -> None:
     cloud.block_storage.wait_for_delete(volume, interval=1, wait=GONE_SECONDS)
 
 
+def _list_records(cloud: Any) -> list[Any]:
+    """The records of all zones, where the cloud has a DNS service."""
+    zones = cloud.dns.zones() if cloud.has_service("dns") else []
+    return [each for zone in zones for each in cloud.dns.recordsets(zone)]
+
+
 VOLUME = "volume"
 SERVER = Kind(
     title="server",
@@ -81,6 +87,16 @@ KINDS = (
         delete=lambda cloud, each: cloud.network.delete_ip(each),
         # A floating IP has no name; the program describes it by one.
         name_of=lambda each: each.description or "",
+    ),
+    Kind(
+        title="DNS record",
+        what=("network-address",),
+        list_all=_list_records,
+        delete=lambda cloud, each: cloud.dns.delete_recordset(each.id, zone=each.zone_id),
+        # Its own name is the hub's, which may be another's by now.
+        name_of=lambda each: each.description or "",
+        # As Pulumi knows it.
+        id_of=lambda each: f"{each.zone_id}/{each.id}",
     ),
     Kind(
         title="port",

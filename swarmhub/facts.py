@@ -33,6 +33,7 @@ class CloudRequest:
     address: tuple[str, str] | None = None
     security_groups: tuple[tuple[str, str], ...] = ()
     volume_types: Mapping[str, str] = field(default_factory=dict)
+    dns_zone: tuple[str, str] | None = None
     zone: tuple[str, str] | None = None
     volume_zone: tuple[str, str] | None = None
     boot_volume: tuple[str, int] | None = None
@@ -82,6 +83,7 @@ class CloudFacts:
     network: ExistingNetwork | None = None
     volumes: Mapping[str, ExistingVolume] = field(default_factory=dict)
     router_id: str | None = None
+    dns_zone_id: str | None = None
     security_group_ids: tuple[str, ...] = ()
 
 

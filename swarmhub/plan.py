@@ -249,6 +249,7 @@ class Plan:
     data: Volume | None
     homes: Homes | None
     domain: str
+    dns_zone_id: str | None
     name_server: str | None
     certificate: Certificate
     settings: Settings
@@ -275,6 +276,11 @@ class Plan:
     def is_nameless(self) -> bool:
         """Whether the hub is opened by its address."""
         return self.domain == BARE_ADDRESS
+
+    @property
+    def name_prefixes(self) -> dict[str, str]:
+        """What stands before the hub's name in each of the names that lead to it."""
+        return {"name": ""}
 
     def domain_at(self, address: str) -> str:
         """The hub's host name once its public address is known; the address itself where it has none."""
@@ -449,6 +455,7 @@ def cloud_request(settings: Settings, stack: str) -> CloudRequest:
             for place, name in enumerate(site.extra_security_groups)
         ),
         volume_types={key: name for key, name in volume_types.items() if name},
+        dns_zone=("hub.dns_zone", settings.hub.dns_zone) if settings.hub.dns_zone else None,
         zone=asked("availability_zone"),
         volume_zone=asked("volume_availability_zone"),
         boot_volume=("site.boot_volume.size_gb", site.boot_volume.size_gb) if site.boot_volume else None,
@@ -622,6 +629,7 @@ def make_plan(settings: Settings, facts: CloudFacts, stack: str, login: LoginFac
         data=_data(settings, facts, stack),
         homes=_homes(settings),
         domain=_domain(settings, facts, resource_name(stack, Role.MANAGER)),
+        dns_zone_id=facts.dns_zone_id,
         name_server=site.name_server,
         certificate=_certificate(settings.tls),
         settings=settings,

@@ -11,7 +11,7 @@ from swarmhub import plan as planned
 from swarmhub.errors import Finding
 from swarmhub.facts import CertificateFacts, Flavor, ProjectContents, Survey
 from swarmhub.plan import Plan
-from swarmhub.settings import LONGEST_ADDRESS, check_domain
+from swarmhub.settings import LONGEST_ADDRESS, check_domain, check_zone
 from swarmhub.sizing import hours_until_end_of, price_per_hour, seats_per_worker, workers_for
 
 # Neutron gives every new security group a rule for what leaves, in IPv4 and in IPv6.
@@ -222,8 +222,13 @@ def _check_seats(plan: Plan, flavors: Mapping[str, Flavor]) -> tuple[str, int, l
 
 def _check_domain(plan: Plan) -> list[Finding]:
     """What is wrong with a name that the cloud had a part in."""
-    given = plan.settings.hub.domain
-    return check_domain(plan.domain, plan.certificate.issuer, given) if given != plan.domain else []
+    hub = plan.settings.hub
+    if hub.domain == plan.domain:
+        return []
+    return [
+        *check_domain(plan.domain, plan.certificate.issuer, hub.domain),
+        *check_zone(plan.domain, hub.dns_zone, hub.domain),
+    ]
 
 
 def covers(names: Collection[str], host: str) -> bool:

@@ -5,7 +5,7 @@ module of its own. What a key means lives in one place, beside its field; the re
 messages come from there.
 """
 
-from swarmhub.settings.domain import check_domain
+from swarmhub.settings.domain import check_domain, check_zone
 from swarmhub.settings.environments import Environment
 from swarmhub.settings.hub import (
     ADMIN_PASSWORD_MIN_CHARACTERS,
@@ -66,6 +66,7 @@ __all__ = [
     "Workshop",
     "callback_url",
     "check_domain",
+    "check_zone",
     "keys_of",
     "read_settings",
 ]

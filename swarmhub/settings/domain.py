@@ -16,7 +16,19 @@ from swarmhub.settings.tls import Issuer
 
 # A certificate's common name holds no more (RFC 5280, ub-common-name), and issuers put the name there.
 ORDERED_MAX_CHARACTERS = 64
-KEY = "hub.domain"
+KEY, ZONE_KEY = "hub.domain", "hub.dns_zone"
+
+
+def check_zone(domain: str, zone: str | None, given: str | None = None) -> list[Finding]:
+    """A record can be made in a zone that the name is in; ``given`` as for ``check_domain``."""
+    if zone is None or (domain != BARE_ADDRESS and f".{domain}".endswith(f".{zone}")):
+        return []
+    if domain == BARE_ADDRESS:
+        problem = "a hub that is opened by its address has no record"
+        return [Finding(where=ZONE_KEY, problem=problem, remedy=f"Remove it, or set {KEY}")]
+    name = f"{shown(given)}, which becomes {shown(domain)}," if given else shown(domain)
+    problem = f"{KEY} {name} is not in the zone {shown(zone)}"
+    return [Finding(where=ZONE_KEY, problem=problem, remedy=f"Choose a {KEY} that ends with .{zone}")]
 
 
 def check_domain(domain: str, issuer: Issuer, given: str | None = None) -> list[Finding]:

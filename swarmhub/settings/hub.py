@@ -21,6 +21,7 @@ from swarmhub.settings.keys import (
     pairs_of,
     text,
     whole_number,
+    zone_name,
 )
 from swarmhub.settings.login import Login
 
@@ -54,6 +55,13 @@ class Hub:
         "Host name of the hub; with address the hub has none and is opened by its public address",
         change=ChangeEffect.RESTART,
         default=BARE_ADDRESS,
+    )
+    dns_zone: str | None = key(
+        zone_name,
+        "Zone of the cloud's DNS service (Designate) in which `up` makes the record of hub.domain; "
+        "without it the record is yours to set, or the cloud's",
+        change=ChangeEffect.IN_PLACE,
+        default=None,
     )
     images: Images = key(nested, "The containers' images", change=ChangeEffect.RESTART, section=Images)
     environments: tuple[Environment, ...] = key(

@@ -320,6 +320,14 @@ def host_name(value: Any) -> str:
     return value
 
 
+def zone_name(value: Any) -> str:
+    name = value.removesuffix(".") if isinstance(value, str) else ""
+    if len(name) > DOMAIN_MAX_CHARACTERS or not is_host_name(name):
+        rule = f"It is a zone of at most {DOMAIN_MAX_CHARACTERS} characters such as project.cloud.example.org"
+        raise Refused(f"{shown(value)} is not a zone", rule)
+    return name
+
+
 def longest_name(domain: str) -> str:
     """The longest that a host name with placeholders can become, as far as the stack file alone says."""
     name = domain.replace(ADDRESS_PLACEHOLDER, LONGEST_ADDRESS.replace(".", "-"))

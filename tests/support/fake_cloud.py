@@ -76,6 +76,7 @@ class FakeCloud:
             "servers": [],
             "volumes": [],
             "volume_types": [thing("fast")],
+            "dns_zones": None,
             "zones": [thing("nova", state={"available": True})],
             "compute_limits": COMPUTE_LIMITS,
             "volume_limits": VOLUME_LIMITS,
@@ -117,6 +118,8 @@ class FakeCloud:
             availability_zones=ours(there["zones"]),
             get=lambda _url: answer({"limits": {"absolute": there["volume_limits"]}}),
         )
+        self.has_service = lambda name: name != "dns" or there["dns_zones"] is not None
+        self.dns = SimpleNamespace(zones=ours(there["dns_zones"] or []))
         self.network = SimpleNamespace(
             networks=lambda is_router_external=None, project_id=None: [
                 each for each in there["networks"] if is_router_external in (None, each.external)

@@ -158,6 +158,7 @@ def default_outputs() -> dict[str, OutputsOf]:
         "openstack:compute/keypair:Keypair": nothing,
         "openstack:compute/servergroup:ServerGroup": nothing,
         "openstack:compute/volumeAttach:VolumeAttach": lambda name, inputs: {"device": "/dev/vdb"},
+        "openstack:dns/recordSet:RecordSet": nothing,
         "openstack:networking/floatingIp:FloatingIp": number_addresses(),
         "openstack:networking/floatingIpAssociate:FloatingIpAssociate": nothing,
         "openstack:networking/network:Network": lambda name, inputs: {"mtu": 1450},

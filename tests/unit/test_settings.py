@@ -145,6 +145,25 @@ MESSAGES: list[tuple[dict[str, Any], str]] = [
         ),
     ),
     (
+        {"hub__dns_zone": "demo.example.org"},
+        (
+            "hub.dns_zone: hub.domain 'hub-{address}.rehearsal.test' is not in the zone 'demo.example.org'. "
+            "Choose a hub.domain that ends with .demo.example.org."
+        ),
+    ),
+    (
+        {"hub__dns_zone": "demo.example.org", "hub__domain": "address"},
+        ("hub.dns_zone: a hub that is opened by its address has no record. Remove it, or set hub.domain."),
+    ),
+    (
+        {"hub__dns_zone": "zone"},
+        (
+            "hub.dns_zone: 'zone' is not a zone. "
+            "It is a zone of at most 253 characters such as project.cloud.example.org. "
+            "Set hub.dns_zone to such a value."
+        ),
+    ),
+    (
         {"tls__issuer": "letsencript"},
         (
             "tls.issuer: 'letsencript' is not one of the choices. "

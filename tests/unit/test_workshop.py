@@ -796,6 +796,37 @@ def test_a_hub_without_a_name_waits_for_none_and_orders_for_its_address() -> Non
     assert workshop(preview=True, hub__domain="address").named("probe-run").inputs["create"] is UNKNOWN
 
 
+ZONE: dict[str, Any] = {
+    "hub__domain": "spring.demo.example.org",
+    "hub__dns_zone": "demo.example.org.",
+    "known": {"dns_zone_id": "zone-id"},
+}
+
+
+def test_the_record_is_made_in_the_zone_of_the_clouds_dns_before_the_name_is_waited_for() -> None:
+    graph = workshop(**ZONE)
+    record = graph.named("records-name")
+    assert record.type == "openstack:dns/recordSet:RecordSet"
+    assert {name: record.inputs[name] for name in ("zoneId", "name", "type", "records")} == {
+        "zoneId": "zone-id",
+        "name": "spring.demo.example.org.",
+        "type": "A",
+        "records": ["172.24.4.50"],
+    }
+    assert record.provider.rpartition("::")[0] == graph.named("cloud").urn
+    assert graph.awaits(graph.named("front-door-name"), record)
+    assert graph.awaits(graph.named("front-door-certificate"), record)
+
+
+def test_the_sweep_knows_the_record() -> None:
+    known = set().union(*(each.names("dev") for each in SWEPT))
+    assert workshop(**ZONE).named("records-name").inputs["description"] in known
+
+
+def test_no_record_is_made_unless_a_zone_is_given() -> None:
+    assert workshop().by_type("RecordSet") == ()
+
+
 def test_a_certificate_from_files_goes_as_a_secret_into_a_file_of_roots(tmp_path: Path) -> None:
     graph = workshop(**own_files(tmp_path))
     assert "front-door-certificate" not in by_name(graph)

@@ -52,6 +52,27 @@ def test_an_image_may_be_given_by_id() -> None:
     assert look_up(request, lambda _name, _region: FakeCloud()).image_id == "debian-12-2026-01-01"
 
 
+ZONE = replace(REQUEST, dns_zone=("hub.dns_zone", "demo.example.org"))
+
+
+def test_a_dns_zone_becomes_its_id() -> None:
+    cloud = FakeCloud(dns_zones=[thing("demo.example.org.", id="zone-id")])
+    assert look_up(ZONE, lambda _name, _region: cloud).dns_zone_id == "zone-id"
+
+
+def test_a_dns_zone_that_is_not_there_is_named_with_those_that_are() -> None:
+    assert findings(ZONE, dns_zones=[thing("demo2.example.org.")]) == (
+        "hub.dns_zone: the cloud has no DNS zone 'demo.example.org'. Did you mean demo2.example.org?"
+    )
+
+
+def test_a_cloud_without_a_dns_service_is_said_to_have_none() -> None:
+    assert findings(ZONE) == (
+        "hub.dns_zone: the cloud has no DNS service. "
+        "Remove it, and set the record of hub.domain at the domain's own DNS provider."
+    )
+
+
 def test_an_existing_network_brings_subnet_and_mtu() -> None:
     request = replace(REQUEST, network=("site.network", "campus-net"))
     network = look_up(request, lambda _name, _region: FakeCloud()).network

@@ -54,6 +54,13 @@ class FakeCloud:
         )
         # No port of the router is an interface of ours here.
         self.network.ports = lambda device_id=None: [] if device_id else some("swarmhub-dev-manager")
+        self.has_service = lambda name: bool(self.records)
+        self.records: list[SimpleNamespace] = []
+        self.dns = SimpleNamespace(
+            zones=lambda: [SimpleNamespace(id="zone")],
+            recordsets=lambda _zone: self.records,
+            delete_recordset=lambda each, zone: self.deleted.append(f"{zone}/{each}"),
+        )
         self.block_storage = SimpleNamespace(
             volumes=lambda: some("swarmhub-dev-data", "swarmhub-dev-state"),
             delete_volume=delete,
@@ -109,3 +116,18 @@ def test_a_long_stacks_names_are_the_plans() -> None:
 def test_pending_creations_are_taken_out_of_the_export() -> None:
     cleaned = without_pending_creations(export("a", pending=("swarmhub-dev-data",)))
     assert cleaned["deployment"] == {"resources": [{"id": "a"}], "pending_operations": []}
+
+
+def test_a_record_is_known_by_its_description_and_by_pulumis_id() -> None:
+    cloud = FakeCloud()
+    cloud.records = [
+        SimpleNamespace(id=name, zone_id="zone", name="hub.example.org.", description=description)
+        for name, description in (
+            ("orphan", "swarmhub-dev-network-address"),
+            ("known", "swarmhub-dev-network-address"),
+            ("another", "swarmhub-dev2-network-address"),
+            ("undescribed", None),
+        )
+    ]
+    sweep(cloud, export("zone/known"), STACK)
+    assert [each for each in cloud.deleted if each.startswith("zone/")] == ["zone/orphan"]
