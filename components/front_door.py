@@ -115,6 +115,7 @@ class FrontDoor(pulumi.ComponentResource):
                 domain,
                 " --address ",
                 address,
+                " --with-subdomains" if plan.settings.hub.subdomains else "",
                 f" --timeout-seconds {NAME_WAIT_SECONDS}",
                 f" --nameserver {plan.name_server}" if plan.name_server else "",
             ),

@@ -65,6 +65,7 @@ class Hub(pulumi.ComponentResource):
         self.proxy = self._service(
             PROXY_SERVICE,
             image=images.proxy,
+            environment={"PROXY_BY_HOST": "true"} if plan.settings.hub.subdomains else None,
             secrets=self._mounted({"proxy-token": proxy_token}, readable_by_all=True),
         )
         self.hub = self._service(
@@ -116,6 +117,7 @@ class Hub(pulumi.ComponentResource):
         service: str,
         *,
         image: str,
+        environment: Mapping[str, str] | None = None,
         secrets: Sequence[docker.ServiceTaskSpecContainerSpecSecretArgs],
         configs: Sequence[docker.ServiceTaskSpecContainerSpecConfigArgs] = (),
         mounts: Sequence[docker.ServiceTaskSpecContainerSpecMountArgs] = (),
@@ -126,7 +128,11 @@ class Hub(pulumi.ComponentResource):
             name=service,
             task_spec=docker.ServiceTaskSpecArgs(
                 container_spec=docker.ServiceTaskSpecContainerSpecArgs(
-                    image=image, secrets=list(secrets), configs=list(configs), mounts=list(mounts)
+                    image=image,
+                    env=environment,
+                    secrets=list(secrets),
+                    configs=list(configs),
+                    mounts=list(mounts),
                 ),
                 networks_advanceds=[docker.ServiceTaskSpecNetworksAdvancedArgs(name=self._swarm.overlay.id)],
                 placement=ON_THE_MANAGER,

@@ -61,6 +61,7 @@ class Probe(pulumi.ComponentResource):
                 f" --start-timeout-seconds {START_TIMEOUT_SECONDS}",
                 trusted_ca_argument(plan),
                 "" if plan.certificate.exists else " --plain-http",
+                " --subdomains" if plan.settings.hub.subdomains else "",
                 f" --nameserver {plan.name_server}" if plan.name_server else "",
                 " --logs-command ",
                 logs_command(host).apply(shlex.quote),

@@ -58,7 +58,8 @@ class HubClient:
     """One user of a hub, by his cookies, and the service that may manage him, by its token.
 
     ``http`` keeps the cookies; every request ends by its timeout. With ``by_token`` the service's token also
-    opens the user's server, where nobody but a login provider could log the user in.
+    opens the user's server, where nobody but a login provider could log the user in. With ``by_host`` servers
+    have host names of their own below the hub's.
     """
 
     http: aiohttp.ClientSession
@@ -66,6 +67,7 @@ class HubClient:
     user: str
     token: str
     by_token: bool = False
+    by_host: bool = False
 
     @property
     def _server_headers(self) -> dict[str, str]:
@@ -89,7 +91,9 @@ class HubClient:
         return self.base.joinpath("hub", "api", "users", self.user, *parts)
 
     def _server(self, *parts: str) -> URL:
-        return self.base.joinpath("user", self.user, *parts)
+        # JupyterHub's own rule for names that are labels of DNS already, as the probe's is.
+        base = self.base.with_host(f"{self.user}.{self.base.host}") if self.by_host else self.base
+        return base.joinpath("user", self.user, *parts)
 
     def _xsrf_headers(self) -> dict[str, str]:
         cookie = self.http.cookie_jar.filter_cookies(self._server("api")).get("_xsrf")

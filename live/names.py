@@ -40,8 +40,13 @@ def describe(name: str, address: str, nameserver: str | None) -> str | None:
     return f"it resolves to {', '.join(sorted(found))}" if found else "it does not resolve"
 
 
-def wait_for_name(name: str, address: str, nameserver: str | None, timeout_seconds: float) -> bool:
-    """Wait until the name resolves to the address; prints the record to set when it does not at once."""
+def wait_for_name(
+    name: str, address: str, nameserver: str | None, timeout_seconds: float, record: str | None = None
+) -> bool:
+    """Wait until the name resolves to the address; prints the record to set when it does not at once.
+
+    The record's own name is another where it is for many names.
+    """
     deadline = time.monotonic() + timeout_seconds
     said = None
     while (trouble := describe(name, address, nameserver)) is not None:
@@ -49,7 +54,7 @@ def wait_for_name(name: str, address: str, nameserver: str | None, timeout_secon
             print(
                 f"name: waiting for {name} to lead to {address}: {trouble}. Set this DNS record:", flush=True
             )
-            print(f"    {name}.  A  {address}", flush=True)
+            print(f"    {record or name}.  A  {address}", flush=True)
             said = trouble
         if time.monotonic() > deadline:
             print(
@@ -63,16 +68,26 @@ def wait_for_name(name: str, address: str, nameserver: str | None, timeout_secon
     return True
 
 
+# What is asked for to learn of a record for all names below another: any of them leads there.
+ANY_NAME_BELOW = "any-student"
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="live.names", description=__doc__)
     parser.add_argument("--name", required=True)
     parser.add_argument("--address", required=True)
+    parser.add_argument("--with-subdomains", action="store_true", help="wait for all names below it too")
     parser.add_argument("--nameserver")
     parser.add_argument("--timeout-seconds", type=float, default=300.0)
     options = parser.parse_args(arguments)
-    return (
-        0 if wait_for_name(options.name, options.address, options.nameserver, options.timeout_seconds) else 1
-    )
+    records = {options.name: options.name}
+    if options.with_subdomains:
+        records[f"*.{options.name}"] = f"{ANY_NAME_BELOW}.{options.name}"
+    led = [
+        wait_for_name(name, options.address, options.nameserver, options.timeout_seconds, record)
+        for record, name in records.items()
+    ]
+    return 0 if all(led) else 1
 
 
 if __name__ == "__main__":

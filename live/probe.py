@@ -78,6 +78,7 @@ class Target:
     start_timeout_seconds: float = 300.0
     expect_home: str | None = None
     expect_quota_gb: float = 0.0
+    subdomains: bool = False
 
     @property
     def host(self) -> str:
@@ -202,6 +203,7 @@ def read_target(options: argparse.Namespace, secrets: str) -> Target:
         start_timeout_seconds=options.start_timeout_seconds,
         expect_home=options.expect_home,
         expect_quota_gb=options.expect_quota_gb,
+        subdomains=options.subdomains,
     )
 
 
@@ -332,6 +334,7 @@ async def probe(target: Target) -> dict[str, float]:
             user=target.user,
             token=target.probe_token,
             by_token=target.user_password is None,
+            by_host=target.subdomains,
         )
         async with steps.step("login page", limit_seconds=LOGIN_PAGE_SECONDS, remedy=HUB_LOG):
             await client.fetch_login_page()
@@ -449,6 +452,9 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--nameserver", help="ask this DNS server instead of the system's")
     parser.add_argument("--ca-file", type=Path, help="PEM certificates to trust beside the system's")
     parser.add_argument("--plain-http", action="store_true", help="the hub is meant to have no certificate")
+    parser.add_argument(
+        "--subdomains", action="store_true", help="servers have host names of their own below the hub's"
+    )
     parser.add_argument("--start-timeout-seconds", type=float, default=300.0)
     parser.add_argument("--expect-home", metavar="TYPE", help="file system type that a home must have")
     parser.add_argument(

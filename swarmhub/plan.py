@@ -280,7 +280,7 @@ class Plan:
     @property
     def name_prefixes(self) -> dict[str, str]:
         """What stands before the hub's name in each of the names that lead to it."""
-        return {"name": ""}
+        return {"name": "", "servers": "*."} if self.settings.hub.subdomains else {"name": ""}
 
     def domain_at(self, address: str) -> str:
         """The hub's host name once its public address is known; the address itself where it has none."""

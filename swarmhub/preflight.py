@@ -258,9 +258,13 @@ def _check_certificate(
     if plan.is_nameless and plan.network.public_address is None:
         problem = "the hub has no name, and which address it will have is not known before it is made"
         failures.append(finding(problem, "Set hub.domain, or site.public_address to a floating IP you have"))
-    elif not covers(certificate.names, host):
+    else:
         names = ", ".join(certificate.names) or "no name"
-        failures.append(finding(f"the certificate is for {names}, and does not cover {host}", another))
+        failures += [
+            finding(f"the certificate is for {names}, and does not cover {prefix}{host}", another)
+            for prefix in plan.name_prefixes.values()
+            if not covers(certificate.names, f"{prefix}{host}")
+        ]
     begins, ends = certificate.begins, certificate.ends
     if now < begins:
         failures.append(finding(f"the certificate is not valid before {begins:%Y-%m-%d %H:%M} UTC", "Wait"))

@@ -52,6 +52,24 @@ def check_domain(domain: str, issuer: Issuer, given: str | None = None) -> list[
     return []
 
 
+def check_subdomains(domain: str, issuer: Issuer) -> list[Finding]:
+    """Names below the hub's need a name, and a certificate that the manager cannot order."""
+    where = "hub.subdomains"
+    if domain == BARE_ADDRESS:
+        problem = "a hub that is opened by its address has no names below it"
+        return [Finding(where=where, problem=problem, remedy=f"Remove it, or set {KEY}")]
+    if issuer.by_order:
+        return [
+            Finding(
+                where=where,
+                problem=f"tls.issuer: {issuer} gives no certificate for all names below the hub's",
+                rule="What the manager can prove to an issuer is that single names are its own",
+                remedy=f"Set tls.issuer to files, with a certificate for {domain} and *.{domain}",
+            )
+        ]
+    return []
+
+
 def known_by_cloud(domain: str) -> bool:
     """Whether the cloud says what the name is."""
     return INSTANCE_PLACEHOLDER in domain or PROJECT_PLACEHOLDER in domain

@@ -12,6 +12,7 @@ from swarmhub.settings.keys import (
     GROUP,
     IMAGE,
     ChangeEffect,
+    flag,
     host_name,
     ipv4_network,
     key,
@@ -62,6 +63,13 @@ class Hub:
         "without it the record is yours to set, or the cloud's",
         change=ChangeEffect.IN_PLACE,
         default=None,
+    )
+    subdomains: bool = key(
+        flag,
+        "Give each student's server a host name of its own below hub.domain, so that browsers keep what one "
+        "student wrote from the pages of another; it takes a DNS record and a certificate for *.<hub.domain>",
+        change=ChangeEffect.RESTART,
+        default=False,
     )
     images: Images = key(nested, "The containers' images", change=ChangeEffect.RESTART, section=Images)
     environments: tuple[Environment, ...] = key(

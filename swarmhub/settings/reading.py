@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from swarmhub.errors import Finding, UserError
-from swarmhub.settings.domain import check_domain, check_zone, known_by_cloud
+from swarmhub.settings.domain import check_domain, check_subdomains, check_zone, known_by_cloud
 from swarmhub.settings.environments import check_environments
 from swarmhub.settings.hub import Hub, Limits
 from swarmhub.settings.keys import (
@@ -179,6 +179,8 @@ def _cross_check(settings: Settings) -> list[Finding]:
     if not known_by_cloud(hub.domain):
         findings += check_domain(hub.domain, settings.tls.issuer)
         findings += check_zone(hub.domain, hub.dns_zone)
+    if hub.subdomains:
+        findings += check_subdomains(hub.domain, settings.tls.issuer)
     findings += check_environments(hub.environments, hub.images.user)
     groups = dict(settings.hub.groups)
     findings += [

@@ -40,12 +40,14 @@ def nginx_config(plan: Plan, domain: str) -> str:
             "upload_max_mb": plan.settings.hub.upload_max_mb,
         },
     )
-    values = {"domain": domain, "hub": hub}
-    servers = (
-        render("nginx-https.conf", values | DIRECTORIES)
-        if plan.certificate.exists
-        else render("nginx-http.conf", values)
-    )
+    subdomains = plan.settings.hub.subdomains
+    names = {"hub": hub, "server_names": f"{domain} *.{domain}" if subdomains else domain}
+    if not plan.certificate.exists:
+        return render("nginx.conf", {"servers": render("nginx-http.conf", names | {"domain": domain})})
+    names["redirect_host"] = "$hub_host" if subdomains else domain
+    servers = render("nginx-https.conf", names | DIRECTORIES)
+    if subdomains:
+        servers = render("nginx-subdomains.conf", {"domain": domain}) + servers
     return render("nginx.conf", {"servers": servers})
 
 

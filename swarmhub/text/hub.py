@@ -45,6 +45,8 @@ def hub_config(plan: Plan, domain: str, storage_address: str) -> str:
         },
         "homes": homes_section(plan, storage_address),
     }
+    if hub.subdomains:
+        document["subdomains"] = True
     return yaml.safe_dump(document, sort_keys=True)
 
 

@@ -85,10 +85,19 @@ class Manager:
         return len(file.read_text().splitlines()) if file.exists() else 0
 
     def configure(
-        self, domain: str = DOMAIN, own: OwnCertificate | None = None, tls: Mapping[str, Any] = ORDERED
+        self,
+        domain: str = DOMAIN,
+        own: OwnCertificate | None = None,
+        tls: Mapping[str, Any] = ORDERED,
+        subdomains: bool = False,
     ) -> None:
         """Put in place what the deployment puts in place."""
-        plan = dev_plan(tls=dict(tls), hub__upload_max_mb=UPLOAD_MAX_MB)
+        plan = dev_plan(
+            tls=dict(tls),
+            hub__domain=DOMAIN,
+            hub__subdomains=subdomains,
+            hub__upload_max_mb=UPLOAD_MAX_MB,
+        )
         directory_ca = (self.files / "acme/ca.pem").read_text()
         for file in front_door_files(plan, domain, directory_ca, own):
             if file.path.startswith(tuple(f"/{name}" for name in BOUND)):

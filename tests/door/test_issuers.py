@@ -40,7 +40,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def issue(authority: Path) -> OwnCertificate:
     """A new certificate for the hub's name."""
     files = {name: authority / f"leaf.{name}" for name in ("key", "csr", "pem", "ext")}
-    files["ext"].write_text(f"subjectAltName=DNS:{DOMAIN}\n")
+    files["ext"].write_text(f"subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN}\n")
     new = ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=hub")
     openssl(*new, "-keyout", files["key"], "-out", files["csr"])
     signer = ("-CA", authority / "ca.pem", "-CAkey", authority / "ca.key", "-CAcreateserial")
@@ -108,6 +108,39 @@ def test_another_certificate_in_the_files_is_taken_up(own: Manager, authority: P
     wait_until_served(own.served)
     assert serial(own.served) != before
     assert (own.files / STATE / "certificate/privkey.pem").stat().st_mode & 0o777 == 0o600
+
+
+STUDENT = f"ada.{DOMAIN}"
+AT_STUDENT = ("--resolve", f"{STUDENT}:443:127.0.0.1", "--resolve", f"{STUDENT}:80:127.0.0.1")
+
+
+@pytest.fixture
+def by_host(certified: Manager, authority: Path) -> Iterator[Manager]:
+    with changed_over(certified):
+        (certified.files / CA.lstrip("/")).write_text((authority / "ca.pem").read_text())
+        certified.configure(own=issue(authority), tls=OWN, subdomains=True)
+        certified.ensure_front_door(changed="changed", orders="no-orders")
+        wait_until_served(certified.served)
+        yield certified
+
+
+@pytest.mark.usefixtures("upstream")
+def test_a_students_own_host_is_served_and_led_to_https(by_host: Manager) -> None:
+    status, headers, body = curl(by_host, *AT_STUDENT, "--cacert", CA, f"https://{STUDENT}/user/ada/x")
+    assert status.split()[1] == "200"
+    assert "strict-transport-security" in headers
+    assert json.loads(body)["headers"]["host"] == STUDENT
+    status, headers, _ = curl(by_host, *AT_STUDENT, f"http://{STUDENT}/user/ada/x?a=b")
+    assert (status.split()[1], headers["location"]) == ("301", f"https://{STUDENT}/user/ada/x?a=b")
+
+
+@pytest.mark.usefixtures("upstream")
+def test_a_host_that_only_ends_alike_is_none_of_the_hubs(by_host: Manager) -> None:
+    elsewhere = f"Host: another{DOMAIN}"
+    status, _, _ = curl(by_host, "--insecure", "--header", elsewhere, "https://127.0.0.1/")
+    assert status.split()[1] == "421"
+    _, headers, _ = curl(by_host, "--header", elsewhere, "http://127.0.0.1/")
+    assert headers["location"] == f"https://{DOMAIN}/"
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import aiohttp
 from yarl import URL
 
+from live.probe import FixedResolver
 from tests.hub.running import Rig
 
 T = TypeVar("T")
@@ -78,7 +79,9 @@ async def browser_at(hub: Rig) -> AsyncIterator[Browser]:
     # A cookie for a bare address is kept as well: the hub and the provider are on loopback.
     jar = aiohttp.CookieJar(unsafe=True)
     timeout = aiohttp.ClientTimeout(total=SECONDS)
-    async with aiohttp.ClientSession(cookie_jar=jar, timeout=timeout) as http:
+    # Whatever the hub's names are, they lead here.
+    connector = aiohttp.TCPConnector(resolver=FixedResolver("127.0.0.1"))
+    async with aiohttp.ClientSession(cookie_jar=jar, timeout=timeout, connector=connector) as http:
         yield Browser(http=http, base=hub.url)
 
 

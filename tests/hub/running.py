@@ -82,12 +82,13 @@ class Rig:
 
     programs: Programs
     directory: Path
+    host: str = "127.0.0.1"
     port: int = field(default_factory=free_port)
     probe_token: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def log(self) -> str:
         return (self.directory / "hub.log").read_text()
@@ -134,6 +135,7 @@ class Rig:
             *(str(self.programs.proxy), "--ip", "127.0.0.1", "--port", str(self.port)),
             *("--api-ip", "127.0.0.1", "--api-port", str(api_port)),
             *("--default-target", f"http://127.0.0.1:{hub_port}"),
+            *(["--host-routing"] if document.get("subdomains") else []),
         ]
         hub = [str(self.programs.python), "-m", "jupyterhub", f"--config={CONFIG}"]
         hub_environment = environment | {
@@ -148,5 +150,5 @@ class Rig:
             )
             log = self.directory / "hub.log"
             started = stack.enter_context(process(hub, log, hub_environment))
-            wait_for_answer(f"{self.url}/hub/health", started, log)
+            wait_for_answer(f"http://127.0.0.1:{self.port}/hub/health", started, log)
             yield self

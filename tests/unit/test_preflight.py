@@ -342,3 +342,14 @@ def test_an_automatic_name_that_a_certificate_cannot_hold_is_refused() -> None:
             "With tls.issuer: acme it has at most 64. Choose a shorter name."
         )
     ]
+
+
+def test_with_subdomains_the_certificate_covers_them_too() -> None:
+    both = replace(SOUND, names=("hub.example.org", "*.hub.example.org"))
+    assert with_files(both, hub__subdomains=True).failures == ()
+    assert [str(each) for each in with_files(SOUND, hub__subdomains=True).failures] == [
+        (
+            "tls.certificate_file: the certificate is for hub.example.org, and does not cover "
+            "*.hub.example.org. Get one that does."
+        )
+    ]

@@ -164,6 +164,21 @@ MESSAGES: list[tuple[dict[str, Any], str]] = [
         ),
     ),
     (
+        {"hub__subdomains": True, "hub__domain": "hub.example.org"},
+        (
+            "hub.subdomains: tls.issuer: acme gives no certificate for all names below the hub's. "
+            "What the manager can prove to an issuer is that single names are its own. "
+            "Set tls.issuer to files, with a certificate for hub.example.org and *.hub.example.org."
+        ),
+    ),
+    (
+        {"hub__subdomains": True, "hub__domain": "address", "tls": {"issuer": "none"}},
+        (
+            "hub.subdomains: a hub that is opened by its address has no names below it. "
+            "Remove it, or set hub.domain."
+        ),
+    ),
+    (
         {"tls__issuer": "letsencript"},
         (
             "tls.issuer: 'letsencript' is not one of the choices. "

@@ -823,6 +823,21 @@ def test_the_sweep_knows_the_record() -> None:
     assert workshop(**ZONE).named("records-name").inputs["description"] in known
 
 
+def test_with_subdomains_all_names_below_the_hubs_lead_to_it() -> None:
+    graph = workshop(**ZONE, **PLAIN, hub__subdomains=True)
+    records = {each.name: each.inputs["name"] for each in graph.by_type("RecordSet")}
+    assert records == {
+        "records-name": "spring.demo.example.org.",
+        "records-servers": "*.spring.demo.example.org.",
+    }
+    assert " --with-subdomains" in graph.named("front-door-name").inputs["create"]
+    assert " --subdomains" in graph.named("probe-run").inputs["create"]
+    proxy = graph.named("hub-proxy").inputs["taskSpec"]["containerSpec"]
+    assert proxy["env"] == {"PROXY_BY_HOST": "true"}
+    config = base64.b64decode(graph.named("hub-config").inputs["data"]).decode()
+    assert "subdomains: true\n" in config
+
+
 def test_no_record_is_made_unless_a_zone_is_given() -> None:
     assert workshop().by_type("RecordSet") == ()
 

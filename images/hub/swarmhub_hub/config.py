@@ -67,6 +67,7 @@ class Settings:
     """All of hub.yaml."""
 
     public_url: str
+    subdomains: bool
     hub_service: str
     proxy_api_url: str
     state_directory: Path
@@ -143,6 +144,7 @@ def parse_settings(document: object) -> Settings:
     homes = top.section_or_none("homes")
     settings = Settings(
         public_url=top.text("public_url", *web_address),
+        subdomains=top.flag("subdomains", if_missing=False),
         hub_service=top.text("hub_service", "the name of a service", r"[a-z0-9][a-z0-9-]*"),
         proxy_api_url=top.text("proxy_api_url", *web_address),
         state_directory=Path(top.text("state_directory", "an absolute path", r"/.+")),
@@ -209,6 +211,8 @@ def trait_values(settings: Settings, secrets: Secrets) -> dict[str, Any]:
     return {
         "JupyterHub.bind_url": "http://:8000",
         "JupyterHub.public_url": settings.public_url,
+        # A host name for each user and service: browsers keep what one wrote from the pages of another.
+        **({"JupyterHub.subdomain_host": settings.public_url} if settings.subdomains else {}),
         # An interface as hub_ip, or hub_connect_url, makes the hub listen on what it cannot bind.
         "JupyterHub.hub_bind_url": f"http://0.0.0.0:{HUB_PORT}",
         "JupyterHub.hub_connect_ip": settings.hub_service,

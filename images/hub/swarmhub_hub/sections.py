@@ -79,8 +79,11 @@ class Section:
             (),
         )
 
-    def flag(self, key: str) -> bool:
-        """Take true or false."""
+    def flag(self, key: str, *, if_missing: bool | None = None) -> bool:
+        """Take true or false; ``if_missing`` stands for a key that need not be there."""
+        if if_missing is not None and key not in self._content:
+            self._known.append(key)
+            return if_missing
         return self._take(
             key, "true or false", lambda value: value if isinstance(value, bool) else None, False
         )

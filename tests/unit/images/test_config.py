@@ -75,6 +75,14 @@ def problems_of(document: object) -> list[str]:
     return str(caught.value).splitlines()
 
 
+def test_servers_get_host_names_of_their_own_when_that_is_asked_for(document: dict[str, Any]) -> None:
+    without = trait_values(parse_settings(document), SECRETS)
+    assert "JupyterHub.subdomain_host" not in without
+    with_hosts = trait_values(parse_settings({**document, "subdomains": True}), SECRETS)
+    assert with_hosts["JupyterHub.subdomain_host"] == "https://hub.example.org"
+    assert problems_of({**document, "subdomains": "yes"}) == ["subdomains: 'yes' is not true or false."]
+
+
 def test_load_settings_takes_every_key(tmp_path: Path, document: dict[str, Any]) -> None:
     file = tmp_path / "hub.yaml"
     file.write_text(yaml.safe_dump(document))
