@@ -859,7 +859,7 @@ def test_a_certificate_from_files_goes_as_a_secret_into_a_file_of_roots(tmp_path
 
 def test_another_certificate_in_the_files_is_put_in_place_and_probed(tmp_path: Path) -> None:
     before = workshop(**own_files(tmp_path))
-    after = workshop(**own_files(tmp_path, chain="another chain\n"))
+    after = record_workshop(**own_files(tmp_path, chain="another chain\n"))
     assert changed_inputs(before, after) == {"front-door-configuration", "probe-run"}
 
 
