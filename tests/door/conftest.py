@@ -139,11 +139,10 @@ def require_own_network() -> None:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
-@pytest.fixture(scope="session")
-def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
-    """A manager whose certificate is still the one it made itself; ACME server and nginx run."""
+@contextmanager
+def running_manager(files: Path) -> Iterator[Manager]:
+    """Have a manager whose certificate is still the one it made itself; ACME server and nginx run."""
     require_own_network()
-    files = tmp_path_factory.mktemp("manager")
     for name in BOUND:
         (files / name).mkdir(parents=True)
     (files / STATE).mkdir(parents=True)
@@ -183,6 +182,12 @@ def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
             interval_seconds=0.1,
             while_true=lambda: nginx.poll() is None,
         )
+        yield made
+
+
+@pytest.fixture(scope="session")
+def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
+    with running_manager(tmp_path_factory.mktemp("manager")) as made:
         yield made
 
 
