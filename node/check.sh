@@ -29,11 +29,12 @@ python3 - "$seconds" "$seconds_in_all" "$certificate_from" "$self_signed" \
   "$(unit swarmhub-certificate.timer ActiveState)" \
   "$(journalctl --unit swarmhub-certificate --lines 1 --output cat --no-pager 2>/dev/null)" \
   "$(unit swarmhub-firewall.service ActiveState)" \
+  "$(unit swarmhub-overlay-filter.service ActiveState)" \
   "$(docker service ls --format '{{.Name}} {{.Replicas}}')" \
   "$(docker node ls --format '{{.Hostname}} {{.Status}} {{.Availability}}')" \
   "$front_door" \
   "$(df --output=target,pcent / "$mount_point" | tail -n +2)" <<'PYTHON'
 import json, sys
-names = "certificate_seconds certificate_seconds_in_all certificate_from self_signed renewal_result renewal_timer renewal_log firewall services nodes front_door disks"
+names = "certificate_seconds certificate_seconds_in_all certificate_from self_signed renewal_result renewal_timer renewal_log firewall overlay_filter services nodes front_door disks"
 print(json.dumps(dict(zip(names.split(), sys.argv[1:]))))
 PYTHON

@@ -1,30 +1,49 @@
 #!/usr/bin/env bash
-# Filter what passes between containers of one overlay network; safe to run again.
+# Filter what passes between containers of one overlay network, from the first container on; safe to run again.
 # Docker bridges them in a network namespace of its own, which none of the machine's own rules sees and which comes and
-# goes with the containers on the machine: a path unit runs this whenever Docker makes a namespace.
-# usage: filter-overlay.sh NETWORK RULES
+# goes with the containers on the machine. Docker tells of each container that is connected before it starts it: each
+# time the rules are put in place. Without end, unless Docker ends; a unit starts this again then.
+# usage: filter-overlay.sh NETWORK RULES [once]
 set -euo pipefail
-[[ $# -eq 2 ]] || { echo "usage: filter-overlay.sh NETWORK RULES" >&2; exit 2; }
+[[ $# -eq 2 || ($# -eq 3 && $3 == once) ]] || { echo "usage: filter-overlay.sh NETWORK RULES [once]" >&2; exit 2; }
 network=$1 rules=$2
+# An event that got lost costs this long, not more.
+look_again_seconds=60
 
-apply() {
-  local id namespace
-  # A worker knows the network only while it runs a container of it.
-  id=$(docker network inspect --format '{{.Id}}' "$network" 2>/dev/null) || return 0
+filter() {
+  local id=$1 namespace
   for namespace in /run/docker/netns/[0-9]*-"${id:0:10}"; do
-    [[ -e $namespace ]] || continue
+    # Docker leaves the files of those that are gone for a minute.
+    [[ $(stat --file-system --format %T "$namespace" 2>/dev/null) == nsfs ]] || continue
     nsenter --net="$namespace" nft --file "$rules" || return 1
   done
 }
 
-# systemd does not look at the directory while this runs: go on until nothing in it changes any more. The file of a
-# namespace is there a moment before the namespace is; then the next round enters it.
-failed=0
-for ((round = 0; round < 30; round++)); do
-  before=$(ls /run/docker/netns 2>/dev/null) || true
-  if apply; then failed=0; else failed=1; fi
-  sleep 1
-  after=$(ls /run/docker/netns 2>/dev/null) || true
-  [[ $failed -eq 0 && $before == "$after" ]] && break
+look() {
+  local id
+  # A worker knows the network only while it runs a container of it.
+  id=$(docker network inspect --format '{{.Id}}' "$network" 2>/dev/null) || return 0
+  filter "$id"
+}
+
+if [[ $# -eq 3 ]]; then
+  look
+  exit
+fi
+
+# From before the first look: what is connected meanwhile is told of afterwards.
+exec {connections}< <(exec docker events --since "$(date +%s)" --filter type=network --filter event=connect \
+  --filter "network=$network" --format '{{.Actor.ID}}')
+look
+while true; do
+  if read -r -t "$look_again_seconds" -u "$connections" id; then
+    # Thirty servers that start at once are one change.
+    while read -r -t 0 -u "$connections"; do read -r -u "$connections" id; done
+    filter "$id"
+  elif (($? > 128)); then
+    look
+  else
+    echo "overlay filter: Docker tells of no more connections" >&2
+    exit 1
+  fi
 done
-exit "$failed"

@@ -3,7 +3,7 @@
 # of another; safe to run again. Settings come from /etc/swarmhub/firewall.env.
 #
 # Containers of the overlay leave their machine through docker_gwbridge. They get the internet (or what is listed) and
-# the machine's own name servers, never a machine. Between machines the overlay travels as VXLAN: a worker takes it from
+# the machine's own name servers, never a machine nor the server of homes. Between machines the overlay travels as VXLAN: a worker takes it from
 # the manager alone, where hub and proxy are, so that no packet of one worker's users reaches another worker's.
 set -euo pipefail
 # shellcheck source=/dev/null
@@ -31,7 +31,7 @@ rules() {
       echo "-A SWARMHUB-OUT -d $each -p $protocol --dport 53 -j RETURN"
     done
   done
-  for each in 169.254.0.0/16 "$MACHINES_NETWORK"; do
+  for each in 169.254.0.0/16 "$MACHINES_NETWORK" ${FILE_SERVER:-}; do
     echo "-A SWARMHUB-OUT -d $each -j REJECT"
   done
   if [[ -n ${OUTBOUND_NETWORKS:-} ]]; then

@@ -108,12 +108,22 @@ def _disks(told: Mapping[str, str]) -> list[Check]:
     return checks
 
 
+def _closed(told: Mapping[str, str]) -> list[Check]:
+    """What keeps containers from machines, and from each other."""
+    return [
+        Check(
+            what=what,
+            found=told[name],
+            remedy="" if told[name] == "active" else f"Look at: systemctl status {unit}",
+        )
+        for what, name, unit in (
+            ("firewall", "firewall", "swarmhub-firewall"),
+            ("overlay filter", "overlay_filter", "swarmhub-overlay-filter"),
+        )
+    ]
+
+
 def judge(told: Mapping[str, str]) -> tuple[Check, ...]:
     """Judge what node/check.sh printed."""
-    firewall = told["firewall"]
-    closed = Check(
-        what="firewall",
-        found=firewall,
-        remedy="" if firewall == "active" else "Look at: systemctl status swarmhub-firewall",
-    )
-    return (_certificate(told), _renewal(told), closed, *_services(told), *_nodes(told), *_disks(told))
+    front_door = (_certificate(told), _renewal(told), *_closed(told))
+    return (*front_door, *_services(told), *_nodes(told), *_disks(told))

@@ -8,8 +8,6 @@ from swarmhub.plan import Plan, Role
 from swarmhub.text.hub import HUB_PORT
 from swarmhub.text.rendering import NodeFile, render, script
 
-UNITS = ("swarmhub-firewall.service", "swarmhub-overlay-filter.path", "swarmhub-overlay-filter.timer")
-
 
 def closing_files(plan: Plan, role: Role, manager_address: str, subnet_cidr: str) -> tuple[NodeFile, ...]:
     """The firewall of one machine and the filter of the overlay network on it.
@@ -25,6 +23,7 @@ def closing_files(plan: Plan, role: Role, manager_address: str, subnet_cidr: str
         "role": role,
         "manager": manager_address,
         "machines_network": subnet_cidr,
+        "file_server": (plan.homes.server if plan.homes else None) or "",
         "outbound_networks": " ".join(str(network) for network in outbound),
     }
     rules = (
@@ -46,5 +45,7 @@ def closing_files(plan: Plan, role: Role, manager_address: str, subnet_cidr: str
             path="/etc/systemd/system/swarmhub-overlay-filter.service",
             content=render("swarmhub-overlay-filter.service", {"network": plan.overlay.name}),
         ),
-        *(NodeFile(path=f"/etc/systemd/system/{name}", content=script(name)) for name in UNITS),
+        NodeFile(
+            path="/etc/systemd/system/swarmhub-firewall.service", content=script("swarmhub-firewall.service")
+        ),
     )

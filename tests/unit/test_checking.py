@@ -15,6 +15,7 @@ WELL = {
     "renewal_timer": "active",
     "renewal_log": "notAfter=Feb 1",
     "firewall": "active",
+    "overlay_filter": "active",
     "services": "hub 1/1\nproxy 1/1\nuser-ada 1/1",
     "nodes": "manager Ready Active\nworker-1 Ready Active",
     "front_door": "running",
@@ -94,6 +95,10 @@ def test_a_workshop_that_is_well_passes_every_check() -> None:
         (
             {"disks": "/ 40%\n/var/nfs 93%"},
             "FAIL  disk /var/nfs: 93% used. Free some, or raise storage.size_gb and run pulumi up",
+        ),
+        (
+            {"overlay_filter": "activating"},
+            "FAIL  overlay filter: activating. Look at: systemctl status swarmhub-overlay-filter",
         ),
         ({"firewall": "failed"}, "FAIL  firewall: failed. Look at: systemctl status swarmhub-firewall"),
     ],

@@ -120,8 +120,10 @@ def test_every_unit_and_script_of_the_closing_is_installed() -> None:
     for unit in (path for path in files if path.endswith(".service")):
         for program in re.findall(r"^ExecStart=(\S+)", files[unit], re.MULTILINE):
             assert program in files
-    started = text.script("ensure-closed.sh")
-    for unit in re.findall(r"swarmhub-[a-z-]+\.[a-z]+", started):
+    started = re.findall(r"^systemctl .*", text.script("ensure-closed.sh"), re.MULTILINE)
+    units = re.findall(r"swarmhub-[a-z-]+\.[a-z]+", "\n".join(started))
+    assert units
+    for unit in units:
         assert f"/etc/systemd/system/{unit}" in files
 
 
@@ -145,6 +147,16 @@ def test_a_worker_takes_the_overlay_from_the_manager_alone(tmp_path: Path) -> No
     rule = "-A SWARMHUB-IN -p udp --dport 4789 ! -s 10.20.0.11 -j DROP"
     assert rule in firewall_rules(tmp_path, Role.WORKER)
     assert rule not in firewall_rules(tmp_path, Role.MANAGER)
+
+
+def test_a_file_server_elsewhere_is_closed_to_users_whatever_is_listed(tmp_path: Path) -> None:
+    elsewhere = {"kind": "nfs", "server": "192.0.2.5", "export": "/srv/homes"}
+    rules = firewall_rules(
+        tmp_path, Role.WORKER, storage=elsewhere, limits__outbound_networks=["192.0.2.0/24"]
+    )
+    assert rules.index("-A SWARMHUB-OUT -d 192.0.2.5 -j REJECT") < rules.index(
+        "-A SWARMHUB-OUT -d 192.0.2.0/24 -j RETURN"
+    )
 
 
 def test_only_listed_networks_are_reached_when_some_are(tmp_path: Path) -> None:
