@@ -24,8 +24,14 @@ self_signed=false
 
 front_door=$(docker container inspect --format '{{.State.Status}}' front-door 2>/dev/null) || front_door=missing
 unit() { systemctl show --property "$2" --value "$1"; }
+renewal_result=$(unit swarmhub-certificate.service Result)
+if [[ $renewal_result != success ]]; then
+  # A deployment may have ordered since: that mends what the timer's last look could not.
+  ended=$(unit swarmhub-certificate.service ExecMainExitTimestamp)
+  [[ -z $ended || ! -e $certificate || $(stat --format %Y "$certificate") -le $(date -d "$ended" +%s) ]] || renewal_result=success
+fi
 python3 - "$seconds" "$seconds_in_all" "$certificate_from" "$self_signed" \
-  "$(unit swarmhub-certificate.service Result)" \
+  "$renewal_result" \
   "$(unit swarmhub-certificate.timer ActiveState)" \
   "$(journalctl --unit swarmhub-certificate --lines 1 --output cat --no-pager 2>/dev/null)" \
   "$(unit swarmhub-firewall.service ActiveState)" \

@@ -11,7 +11,7 @@ from swarmhub import plan as planned
 from swarmhub.errors import Finding
 from swarmhub.facts import CertificateFacts, Flavor, ProjectContents, Survey
 from swarmhub.plan import Plan
-from swarmhub.settings import LONGEST_ADDRESS, check_domain, check_zone
+from swarmhub.settings import LONGEST_ADDRESS, Issuer, check_domain, check_zone
 from swarmhub.sizing import hours_until_end_of, price_per_hour, seats_per_worker, workers_for
 
 # Neutron gives every new security group a rule for what leaves, in IPv4 and in IPv6.
@@ -236,6 +236,15 @@ def covers(names: Collection[str], host: str) -> bool:
     return host in names or f"*.{host.partition('.')[2]}" in names
 
 
+def _orders_too_often(plan: Plan) -> list[Finding]:
+    """A warning where each `destroy` throws away what the issuer gives five times a week."""
+    if plan.certificate.issuer is not Issuer.LETSENCRYPT or plan.state.keep:
+        return []
+    problem = "every destroy deletes the certificate, and letsencrypt gives five a week for a name"
+    remedy = "Keep the volumes, or set tls.issuer to letsencrypt-staging while you try"
+    return [Finding(where="storage.keep_after_destroy", problem=problem, remedy=remedy)]
+
+
 def _check_certificate(
     plan: Plan, certificate: CertificateFacts | None, now: datetime.datetime
 ) -> tuple[list[str], list[Finding], list[Finding]]:
@@ -245,7 +254,7 @@ def _check_certificate(
         remedy = "Set it to letsencrypt for more than a try on a network that you trust"
         return [], [Finding(where="tls.issuer", problem=problem, remedy=remedy)], []
     if certificate is None:
-        return [], [], []
+        return [], _orders_too_often(plan), []
     failures = list(certificate.findings)
     if certificate.begins is None or certificate.ends is None:
         return [], [], failures

@@ -22,7 +22,8 @@ PROGRAMS = {
     """,
     "systemctl": """
         case "$*" in
-          *Result*) echo success ;;
+          *Result*) cat "$(dirname "$0")/result" ;;
+          *ExecMainExitTimestamp*) cat "$(dirname "$0")/ended" ;;
           *) echo active ;;
         esac
     """,
@@ -39,6 +40,7 @@ class Machine:
             file = directory / name
             file.write_text(f"#!/bin/sh\n{text}\n")
             file.chmod(0o755)
+        (directory / "result").write_text("success\n")
         self.settings = directory / "front-door"
         self.settings.mkdir()
         self.certificate = directory / "state/certificate/fullchain.pem"
@@ -99,6 +101,18 @@ def test_no_certificate_is_no_fault_where_none_is_wanted_and_one_where_it_is(mac
     assert judge(machine.told())[0].passed
     machine.configure(ordered=True)
     assert not judge(machine.told())[0].passed
+
+
+@pytest.mark.parametrize(("ended", "well"), [("-1 hour", True), ("+1 hour", False)])
+def test_a_failed_renewal_counts_until_a_certificate_is_newer(
+    machine: Machine, ended: str, well: bool
+) -> None:
+    machine.make_certificate()
+    machine.configure(ordered=True)
+    (machine.directory / "result").write_text("exit-code\n")
+    moment = ("date", "-d", ended, "+%a %Y-%m-%d %H:%M:%S %Z")
+    (machine.directory / "ended").write_text(subprocess.run(moment, capture_output=True, text=True).stdout)
+    assert judge(machine.told())[1].passed is well
 
 
 def test_every_check_is_told_of(machine: Machine) -> None:

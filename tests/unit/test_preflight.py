@@ -353,3 +353,14 @@ def test_with_subdomains_the_certificate_covers_them_too() -> None:
             "*.hub.example.org. Get one that does."
         )
     ]
+
+
+def test_certificates_that_are_few_and_thrown_away_are_a_warning() -> None:
+    few = {"issuer": "letsencrypt", "email": "ada@example.org"}
+    assert examined(tls=few, storage__keep_after_destroy=True).warnings == ()
+    assert [str(each) for each in examined(tls=few).warnings] == [
+        (
+            "storage.keep_after_destroy: every destroy deletes the certificate, and letsencrypt gives five a "
+            "week for a name. Keep the volumes, or set tls.issuer to letsencrypt-staging while you try."
+        )
+    ]
