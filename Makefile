@@ -3,7 +3,7 @@ VENV_PYTHON = .venv/bin/python
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status browse test check test-unit test-hub test-swarm test-vm test-door test-cloud test-storage format lock clean
+.PHONY: help setup up down status browse test check test-unit test-hub test-swarm test-existing test-vm test-door test-cloud test-storage format lock clean
 
 help: ## show this
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -37,6 +37,9 @@ test-hub: setup ## a real hub process, proxy and login provider on this machine
 
 test-swarm: setup ## hub, proxy and spawner on a Docker swarm of this machine
 	@$(VENV_PYTHON) -m scripts.tiers swarm
+
+test-existing: setup ## a stack on machines that are there already: up, changes, destroy, without a cloud
+	@$(VENV_PYTHON) -m scripts.tiers existing
 
 test-vm: setup ## quotas and NFS on one virtual machine of the rehearsal cloud's guest
 	@$(VENV_PYTHON) -m scripts.tiers vm

@@ -9,7 +9,7 @@ from components.workshop import Workshop
 from live.configuration import read_secret_sections, read_stack_configuration
 from live.deployment import Manager
 from live.login import read_login_facts
-from live.operator_key import ensure_operator_key
+from live.operator_key import find_operator_key
 from live.preflight import examine
 from swarmhub.errors import UserError
 from swarmhub.plan import Plan
@@ -24,7 +24,7 @@ def prepare() -> tuple[Plan, Report, OperatorKey]:
     plan, report = examine(settings, stack, read_login_facts(settings.hub.login))
     if report.failures:
         raise UserError(report.failures)
-    key = ensure_operator_key(stack)
+    key = find_operator_key(settings, stack)
     return plan, report, OperatorKey(public=key.public, private=key.private, private_file=str(key.path))
 
 

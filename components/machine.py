@@ -1,4 +1,4 @@
-"""One server of the swarm, from its host key to a finished first boot. Not: what runs on it."""
+"""A server made in a cloud, from its host key to a finished first boot. Not: what runs on it."""
 
 from __future__ import annotations
 
@@ -53,10 +53,7 @@ def boot_devices(plan: Plan) -> list[compute.InstanceBlockDeviceArgs] | None:
 
 
 class Machine(pulumi.ComponentResource):
-    """``instance``, its ``life``, ``address`` inside the network, and ``host`` to run steps on.
-
-    ``reached_at`` is its address from outside.
-    """
+    """``instance``, and what components.ground.Machine says."""
 
     def __init__(self, name: str, args: MachineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarmhub:machine:Machine", name, None, opts)
@@ -135,7 +132,8 @@ class Machine(pulumi.ComponentResource):
                 additional_secret_outputs=["userData"],
             ),
         )
-        self.life = Life(name, machine.reinstall, self.instance, self)
+        self.identity: pulumi.Output[str] = self.instance.id
+        self.life = Life.of_server(name, machine.reinstall, self.instance, self)
         reachable_after: list[pulumi.Resource] = []
         if floating_address:
             association = networking.FloatingIpAssociate(

@@ -57,7 +57,7 @@ class Probe(pulumi.ComponentResource):
                 address,
                 f" --user {planned.PROBE_USER}",
                 " --expect-home nfs4" if plan.homes else "",
-                f" --expect-quota-gb {plan.settings.storage.home_quota_gb if plan.data else 0:g}",
+                f" --expect-quota-gb {plan.settings.storage.home_quota_gb if plan.has_quotas else 0:g}",
                 f" --start-timeout-seconds {START_TIMEOUT_SECONDS}",
                 trusted_ca_argument(plan),
                 "" if plan.certificate.exists else " --plain-http",

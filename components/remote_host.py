@@ -41,10 +41,13 @@ fi
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorKey:
-    """The key pair that the operator's machine connects with; the Docker provider needs it as a file."""
+    """The key pair that the operator's machine connects with; the Docker provider needs it as a file.
+
+    ``private`` None is a key that ssh-agent holds: then the file is the public half.
+    """
 
     public: str
-    private: pulumi.Input[str]
+    private: pulumi.Input[str] | None
     private_file: str
 
 
@@ -69,19 +72,34 @@ class Life:
     Pulumi skips the deletion of what is ``deleted_with`` a resource only while that one's own deletion
     stands: a server that is replaced is deleted and there again, and the services that the former one had
     would be looked for in its successor. So there is one ``end`` for each server that the machine has had.
+
+    A machine that was there before ends when it is cleaned up, and is another one at another address.
     """
 
-    def __init__(
-        self, name: str, number: int, instance: pulumi.CustomResource, parent: pulumi.Resource
-    ) -> None:
-        self.number, self.instance = number, instance
-        self.end = local.Command(
+    def __init__(self, number: int | str) -> None:
+        self.number = number
+        self.end: pulumi.Resource | None = None
+        self._holders: tuple[pulumi.Resource, ...] = ()
+
+    @classmethod
+    def of_server(
+        cls, name: str, number: int, instance: pulumi.CustomResource, parent: pulumi.Resource
+    ) -> Life:
+        """The life of a server that is deleted as a whole."""
+        life = cls(number)
+        life._holders = (instance,)
+        life.end = local.Command(
             f"{name}-life-{number}",
             create="true",
             # Deleted together with the server, before anything that was in it.
             triggers=[instance.id],
             opts=pulumi.ResourceOptions(parent=parent),
         )
+        return life
+
+    def begin(self, prepared: pulumi.Resource) -> None:
+        """All that is made in the machine from now on is gone when ``prepared`` has been deleted."""
+        self.end, self._holders = prepared, (prepared,)
 
     def options(
         self,
@@ -99,7 +117,7 @@ class Life:
             parent=parent,
             deleted_with=self.end,
             replacement_trigger=self.number,
-            depends_on=[self.instance, *depends_on],
+            depends_on=[*self._holders, *depends_on],
             provider=provider,
             ignore_changes=list(ignore_changes),
             delete_before_replace=delete_before_replace,
@@ -109,7 +127,10 @@ class Life:
 
 
 class RemoteHost:
-    """Its steps wait for the first boot and end with the machine they ran on."""
+    """Its steps wait until it is ready, with ``awaiting`` for a script, and end with the machine they ran on.
+
+    ``dial_limit`` is how often a connection is tried before that is an error.
+    """
 
     def __init__(
         self,
@@ -123,25 +144,28 @@ class RemoteHost:
         life: Life,
         reachable_after: Sequence[pulumi.Resource],
         through: RemoteHost | None = None,
+        awaiting: str = AWAIT_FIRST_BOOT,
+        dial_limit: int = UNLIMITED,
     ) -> None:
+        self._dial_limit = dial_limit
         self.name, self.user, self.key = name, user, key
         self.address = pulumi.Output.from_input(address)
         self.host_public_key = pulumi.Output.from_input(host_public_key)
         self._life = life
-        self.ready: remote.Command
+        self.ready: pulumi.Resource
         self._connection = remote.ConnectionArgs(
             host=address,
             user=user,
             private_key=key.private,
             host_key=host_public_key,
-            dial_error_limit=UNLIMITED,
+            dial_error_limit=dial_limit,
             per_dial_timeout=DIAL_SECONDS,
             proxy=through._as_proxy() if through else None,
         )
         self.ready = remote.Command(
             f"{name}-ready",
             connection=self._connection,
-            create=AWAIT_FIRST_BOOT,
+            create=awaiting,
             add_previous_output_in_env=False,
             opts=life.options(
                 parent,
@@ -156,7 +180,7 @@ class RemoteHost:
             user=self.user,
             private_key=self.key.private,
             host_key=self.host_public_key,
-            dial_error_limit=UNLIMITED,
+            dial_error_limit=self._dial_limit,
             per_dial_timeout=DIAL_SECONDS,
         )
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pulumi
 from pulumi_openstack import blockstorage, compute
 
+from components import ground
 from components.machine import Machine
-from components.network import Network
 from swarmhub import plan as planned
-from swarmhub.text import home_files, manager_mount_options, storage_files
+from swarmhub.text import home_files, manager_mount_options, shared_export, storage_files
 
 
 class Volume(pulumi.ComponentResource):
@@ -90,7 +90,7 @@ class Homes(pulumi.ComponentResource):
     """Users' homes; ``address`` is the NFS server's, ``ready`` is done when homes can be made and mounted.
 
     Without homes ``address`` is empty, and ``ready`` waits for the hub's state alone. After all of
-    ``quotas_kept``, homes on a volume of the stack have quotas.
+    ``quotas_kept``, homes that a machine of the stack serves have their quotas, where they can have any.
     """
 
     def __init__(
@@ -98,11 +98,11 @@ class Homes(pulumi.ComponentResource):
         name: str,
         *,
         plan: planned.Plan,
-        network: Network,
-        manager: Machine,
-        storage: Machine | None,
-        state: FileSystem,
-        data: FileSystem | None,
+        network: ground.MachinesNetwork,
+        manager: ground.Machine,
+        storage: ground.Machine | None,
+        state: ground.FileSystem,
+        data: ground.FileSystem | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("swarmhub:storage:Homes", name, None, opts)
@@ -122,7 +122,11 @@ class Homes(pulumi.ComponentResource):
                 depends_on=[data.ready, state.ready],
                 parent=self,
             )
-            self.quotas_kept = [self._keep_quotas(name, plan, network, server)]
+            self.quotas_kept = [
+                self._keep_quotas(name, plan, network, server)
+                if plan.has_quotas
+                else self._share(name, plan, network, server)
+            ]
         elif plan.homes and plan.homes.server:
             self.address = pulumi.Output.from_input(plan.homes.server)
         if plan.homes and (storage or plan.homes.server):
@@ -142,7 +146,7 @@ class Homes(pulumi.ComponentResource):
         self.register_outputs({"address": self.address})
 
     def _keep_quotas(
-        self, name: str, plan: planned.Plan, network: Network, server: Machine
+        self, name: str, plan: planned.Plan, network: ground.MachinesNetwork, server: ground.Machine
     ) -> pulumi.Resource:
         shared = planned.SHARED_DIRECTORY if plan.settings.storage.shared_folder else ""
         return server.host.run(
@@ -150,6 +154,20 @@ class Homes(pulumi.ComponentResource):
             steps=["ensure-homes.sh"],
             arguments=[planned.MOUNT_POINT, str(planned.HOME_OWNER_ID), shared],
             files=home_files(plan, network.subnet_cidr),
+            depends_on=[self.ready],
+            parent=self,
+        )
+
+    def _share(
+        self, name: str, plan: planned.Plan, network: ground.MachinesNetwork, server: ground.Machine
+    ) -> pulumi.Resource:
+        """Export the shared folder, or no longer, where homes have no quotas."""
+        shared = planned.SHARED_DIRECTORY if plan.settings.storage.shared_folder else ""
+        return server.host.run(
+            f"{name}-shared",
+            steps=["ensure-shared-folder.sh"],
+            arguments=[str(planned.HOME_OWNER_ID), shared],
+            files=[shared_export(plan, network.subnet_cidr)],
             depends_on=[self.ready],
             parent=self,
         )

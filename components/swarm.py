@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_docker as docker
 
-from components.machine import Machine
-from components.network import Network
+from components.ground import Machine, MachinesNetwork
 from components.remote_host import RemoteHost
 from swarmhub import plan as planned
 from swarmhub.text import NodeFile, closing_files, ssh_options
@@ -33,7 +32,7 @@ class Swarm(pulumi.ComponentResource):
         name: str,
         *,
         plan: planned.Plan,
-        network: Network,
+        network: MachinesNetwork,
         manager: Machine,
         workers: Sequence[Machine],
         opts: pulumi.ResourceOptions | None = None,
@@ -66,10 +65,10 @@ class Swarm(pulumi.ComponentResource):
             manager.host.run(
                 f"{name}-{planned_worker.name}-member",
                 steps=["ensure-swarm-member.sh"],
-                arguments=[planned_worker.name, worker.address],
+                arguments=[planned_worker.hostname, worker.address],
                 removal="remove-swarm-member.sh",
-                removal_arguments=[planned_worker.name],
-                replaced_with=[worker.instance.id],
+                removal_arguments=[planned_worker.hostname],
+                replaced_with=[worker.identity],
                 depends_on=[joined],
                 parent=self,
             )
@@ -97,7 +96,7 @@ class Swarm(pulumi.ComponentResource):
 
     @staticmethod
     def _closing(
-        plan: planned.Plan, role: planned.Role, manager: Machine, network: Network
+        plan: planned.Plan, role: planned.Role, manager: Machine, network: MachinesNetwork
     ) -> pulumi.Output[tuple[NodeFile, ...]]:
         return manager.address.apply(lambda address: closing_files(plan, role, address, network.subnet_cidr))
 

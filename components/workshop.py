@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
-from pathlib import Path
-
 import pulumi
-import pulumi_openstack as openstack
-from pulumi_command import local
-from pulumi_openstack import compute
 
 from components.dns import Records
+from components.existing import find_ground
 from components.front_door import FrontDoor
+from components.ground import Machine
 from components.hub import Hub
 from components.images import Images
-from components.machine import Machine, MachineArgs
-from components.network import Network
+from components.openstack import make_ground
 from components.probe import Probe
 from components.remote_host import OperatorKey
-from components.storage import FileSystem, Homes, Volume
+from components.storage import Homes
 from components.swarm import Swarm
-from swarmhub.plan import FRONT_DOOR_STATE_DIRECTORY, HUB_STATE_DIRECTORY, Plan
-
-CLOUD_RETRIES = 5
+from swarmhub.plan import Plan
 
 
 def _reached(machine: Machine) -> pulumi.Output[dict[str, str]]:
@@ -46,88 +39,17 @@ class Workshop(pulumi.ComponentResource):
         self, name: str, plan: Plan, key: OperatorKey, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("swarmhub:workshop:Workshop", name, None, opts)
-        # As the program asks it: by its entry of clouds.yaml, whatever OS_CLOUD says.
-        cloud = openstack.Provider(
-            "cloud",
-            cloud=plan.cloud,
-            region=plan.region,
-            # Clouds answer 429 to many calls at once, and say after how long to come again.
-            max_retries=CLOUD_RETRIES,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        child = pulumi.ResourceOptions(parent=self, providers={"openstack": cloud})
-        network = Network("network", plan.network, child)
-        keypair = compute.Keypair(
-            "keypair",
-            name=plan.prefix,
-            public_key=key.public,
-            opts=pulumi.ResourceOptions(parent=self, provider=cloud),
-        )
-        state_volume = Volume("state", plan.state, child)
-        data_volume = Volume("data", plan.data, child) if plan.data else None
-        # The other way round on the way down: a volume that is still attached cannot be deleted.
-        on_manager = [state_volume.volume]
-        if data_volume and not plan.storage:
-            on_manager.append(data_volume.volume)
-        manager = Machine(
-            plan.manager.name,
-            MachineArgs(
-                plan=plan,
-                machine=plan.manager,
-                network=network,
-                keypair=keypair,
-                key=key,
-                public=True,
-                holds_homes=plan.storage is None,
-                created_after=on_manager,
-            ),
-            child,
-        )
-        workers = [
-            Machine(
-                worker.name,
-                MachineArgs(
-                    plan=plan, machine=worker, network=network, keypair=keypair, key=key, through=manager.host
-                ),
-                child,
-            )
-            for worker in plan.workers
-        ]
-        storage_machine = None
-        if plan.storage and data_volume:
-            storage_machine = Machine(
-                plan.storage.name,
-                MachineArgs(
-                    plan=plan,
-                    machine=plan.storage,
-                    network=network,
-                    keypair=keypair,
-                    key=key,
-                    through=manager.host,
-                    holds_homes=True,
-                    created_after=[data_volume.volume],
-                ),
-                child,
-            )
-        data = None
-        if data_volume:
-            data = FileSystem("data", volume=data_volume, machine=storage_machine or manager, opts=child)
+        child = pulumi.ResourceOptions(parent=self)
+        ground = find_ground(plan, key, self) if plan.manager.host else make_ground(plan, key, self)
+        network, manager, workers = ground.network, ground.manager, ground.workers
         storage = Homes(
             "homes",
             plan=plan,
             network=network,
             manager=manager,
-            storage=storage_machine,
-            state=FileSystem(
-                "state",
-                volume=state_volume,
-                machine=manager,
-                directories=[
-                    Path(directory).name for directory in (HUB_STATE_DIRECTORY, FRONT_DOOR_STATE_DIRECTORY)
-                ],
-                opts=child,
-            ),
-            data=data,
+            storage=ground.storage,
+            state=ground.state,
+            data=ground.data,
             opts=child,
         )
         swarm = Swarm("swarm", plan=plan, network=network, manager=manager, workers=workers, opts=child)
@@ -147,7 +69,7 @@ class Workshop(pulumi.ComponentResource):
         self.domain = self.address.apply(plan.domain_at)
         self.url = self.domain.apply(plan.url_of)
         self.manager = _reached(manager)
-        self.storage = _reached(storage_machine or manager) if plan.data else None
+        self.storage = _reached(ground.storage or manager) if plan.serves_homes else None
         hub = Hub(
             "hub",
             plan=plan,
@@ -165,7 +87,9 @@ class Workshop(pulumi.ComponentResource):
                 zone_id=plan.dns_zone_id,
                 domain=self.domain,
                 address=self.address,
-                opts=child,
+                opts=pulumi.ResourceOptions(
+                    parent=self, providers={"openstack": ground.cloud} if ground.cloud else None
+                ),
             )
         front_door = FrontDoor(
             "front-door",
@@ -191,7 +115,7 @@ class Workshop(pulumi.ComponentResource):
                 plan.settings.hub.images.proxy,
                 front_door.container.id,
                 *front_door.fingerprints,
-                *(worker.instance.id for worker in workers),
+                *(worker.identity for worker in workers),
             ],
             depends_on=[
                 hub.hub,
@@ -203,23 +127,5 @@ class Workshop(pulumi.ComponentResource):
             opts=child,
         )
         self.login = hub.login
-        self.volumes = pulumi.Output.all(
-            **{each.plan.name: each.volume.id for each in (state_volume, data_volume) if each}
-        )
-        if plan.state.keep:
-            # Told when it is deleted: `pulumi destroy` runs no program that could say what it leaves.
-            local.Command(
-                "kept-volumes",
-                create="true",
-                delete=self.volumes.apply(
-                    lambda ids: shlex.join(
-                        [
-                            "echo",
-                            "kept in the cloud: "
-                            + ", ".join(f"{name} ({ids[name]})" for name in sorted(ids)),
-                        ]
-                    )
-                ),
-                opts=pulumi.ResourceOptions(parent=self),
-            )
+        self.volumes = pulumi.Output.all(**ground.volumes)
         self.register_outputs({"address": self.address, "domain": self.domain})

@@ -43,6 +43,8 @@ ATTACHED = {"in-use", "detaching", "extending"}
 logging.getLogger("keystoneauth").setLevel(logging.ERROR)
 
 AT_ONCE = 16
+# What a flavor's extra specs say of GPUs, reserved hosts and the like.
+SPECIAL_HARDWARE = ("pci_passthrough:", "resources:", "aggregate_instance_extra_specs:", "trait:")
 NOTHING = Flavor(id="", name="", vcpus=0, memory_mb=0, disk_gb=0)
 
 Result = TypeVar("Result")
@@ -166,24 +168,31 @@ def _match_image(connection: Any, key: str, pattern: str) -> Attempt[Any]:
 
 
 def _find_flavors(connection: Any, wanted: Mapping[str, str]) -> Attempt[dict[str, Flavor]]:
-    listed = [
-        Flavor(id=each.id, name=each.name, vcpus=each.vcpus, memory_mb=each.ram, disk_gb=each.disk)
-        for each in connection.compute.flavors()
-    ]
+    listed = [_flavor(each) for each in connection.compute.flavors()]
     there = {each.id: each for each in listed} | {each.name: each for each in listed}
     names = [each.name for each in listed]
     findings = [_missing(key, "flavor", name, names) for key, name in wanted.items() if name not in there]
     return {name: there.get(name, replace(NOTHING, name=name)) for name in wanted.values()}, findings
 
 
+def _flavor(each: Any) -> Flavor:
+    return Flavor(id=each.id, name=each.name, vcpus=each.vcpus, memory_mb=each.ram, disk_gb=each.disk)
+
+
+def _find_ordinary_flavors(connection: Any) -> Attempt[list[Flavor]]:
+    """Those without special hardware, which nobody wants unasked."""
+    return [
+        _flavor(each)
+        for each in connection.compute.flavors()
+        if not any(spec.startswith(SPECIAL_HARDWARE) for spec in getattr(each, "extra_specs", None) or {})
+    ], []
+
+
 def list_flavors(cloud: str | None, region: str | None = None, connect: Connect = connect_to) -> list[Flavor]:
     """Every flavor of a cloud. Raises UserError."""
     connection = connect(cloud, region)
     _authorize(connection, cloud)
-    return [
-        Flavor(id=each.id, name=each.name, vcpus=each.vcpus, memory_mb=each.ram, disk_gb=each.disk)
-        for each in connection.compute.flavors()
-    ]
+    return [_flavor(each) for each in connection.compute.flavors()]
 
 
 def _find_named(kind: str, listing: Iterable[Any], key: str, name: str) -> Attempt[str]:
@@ -313,6 +322,11 @@ def _find_volumes(
     return found, findings
 
 
+def _fits(image: Any, flavor: Flavor, request: CloudRequest) -> bool:
+    disk_gb = request.boot_volume[1] if request.boot_volume else flavor.disk_gb
+    return flavor.memory_mb >= (image.min_ram or 0) and disk_gb >= max(image.min_disk or 0, 1)
+
+
 def _image_fits(image: Any, flavors: Mapping[str, Flavor], request: CloudRequest) -> list[Finding]:
     findings = []
     for key, name in request.flavors.items():
@@ -377,6 +391,8 @@ def _questions(connection: Any, request: CloudRequest) -> dict[str, Callable[[],
     }
     if request.volumes:
         questions["volumes"] = lambda: _find_volumes(connection, request.volumes, request.volume_metadata)
+    if request.first_worker:
+        questions["offered"] = lambda: _find_ordinary_flavors(connection)
     if external := request.external_network:
         questions["external network"] = lambda: _find_external_network(connection, *external)
     if network := request.network:
@@ -423,6 +439,10 @@ def survey_cloud(request: CloudRequest, prefix: str = "", connect: Connect = con
 
     if image is not None:
         findings += _image_fits(image, flavors, request)
+    at_work = project.servers.get(request.first_worker or "")
+    offered = [
+        each for each in found.get("offered") or () if image is not None and _fits(image, each, request)
+    ]
     facts = CloudFacts(
         project_name=credentials.project_name,
         image_id=image.id if image else "",
@@ -434,6 +454,8 @@ def survey_cloud(request: CloudRequest, prefix: str = "", connect: Connect = con
         router_id=found.get("router"),
         dns_zone_id=found.get("DNS zone"),
         security_group_ids=found["security groups"] or (),
+        offered=tuple(offered),
+        first_worker=at_work.name if at_work else "",
     )
     return Survey(
         facts=facts,

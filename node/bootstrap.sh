@@ -1,12 +1,21 @@
 #!/usr/bin/env bash
 # Make an image of any supported distribution ready for the swarm; run once by cloud-init, safe to run again.
-# usage: bootstrap.sh SSH_USER ROLE
-# The role storage is outside the swarm and gets no Docker.
+# usage: bootstrap.sh SSH_USER ROLE [existing]
+# The role storage is outside the swarm and gets no Docker; a machine that existed before keeps what it has.
 set -euo pipefail
-[[ $# -eq 2 ]] || { echo "usage: bootstrap.sh SSH_USER ROLE" >&2; exit 2; }
-ssh_user=$1 role=$2
+[[ $# -eq 2 || ($# -eq 3 && $3 == existing) ]] || { echo "usage: bootstrap.sh SSH_USER ROLE [existing]" >&2; exit 2; }
+ssh_user=$1 role=$2 existing=${3:-}
 # The oldest Docker whose API has all that the deployment asks of it (1.41).
 oldest_docker=20.10
+dnf_conf=${DNF_CONF:-/etc/dnf/dnf.conf} repositories=${REPOSITORIES:-/etc/yum.repos.d}
+
+# apt has its own file; dnf and what it runs read these.
+if [[ -e /etc/swarmhub/proxy.env ]]; then
+  set -a
+  # shellcheck source=/dev/null
+  source /etc/swarmhub/proxy.env
+  set +a
+fi
 
 have() {
   command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 || -x /sbin/$1 ]]
@@ -37,15 +46,15 @@ hold_docker() {
     { dpkg-query --show --showformat='${Package} ${db:Status-Status}\n' \
       docker.io docker-ce containerd containerd.io runc 2>/dev/null || true; } |
       awk '$2 == "installed" {print $1}' | xargs --no-run-if-empty apt-mark hold >/dev/null
-  elif ! grep -q '^exclude=docker-ce' /etc/dnf/dnf.conf; then
-    echo 'exclude=docker-ce docker-ce-cli containerd.io' >>/etc/dnf/dnf.conf
+  elif ! grep -q '^exclude=docker-ce' "$dnf_conf"; then
+    echo 'exclude=docker-ce docker-ce-cli containerd.io' >>"$dnf_conf"
   fi
 }
 
 if have apt-get; then
   install_missing docker.io nfs-kernel-server nfs-common iptables
 elif have dnf; then
-  if [[ $role != storage && ! -e /etc/yum.repos.d/docker-ce.repo ]] && ! have dockerd; then
+  if [[ $role != storage && ! -e $repositories/docker-ce.repo ]] && ! have dockerd; then
     # Rocky and its kin have no Docker of their own.
     dnf install -y -q dnf-plugins-core
     dnf config-manager --add-repo https://download.docker.com/linux/rhel/docker-ce.repo
@@ -54,6 +63,11 @@ elif have dnf; then
 else
   echo "bootstrap: neither apt-get nor dnf is here. Use an image of Debian, Ubuntu or Rocky Linux" >&2
   exit 1
+fi
+
+# In a cloud, security groups close the machine; the image's own firewall would close the swarm.
+if [[ -z $existing ]] && systemctl is-active --quiet firewalld.service; then
+  systemctl disable --now --quiet firewalld.service
 fi
 
 # The deployment opens many short ssh sessions at once; sshd's default drops connections from the tenth on.
@@ -66,7 +80,7 @@ for unit in ssh.service sshd.service; do
 done
 if [[ $role == storage ]]; then
   # An image that has Docker in it need not run it here.
-  if systemctl cat docker.service >/dev/null 2>&1; then
+  if [[ -z $existing ]] && systemctl cat docker.service >/dev/null 2>&1; then
     systemctl disable --no-reload --now --quiet docker.service docker.socket
   fi
   exit 0
@@ -80,17 +94,20 @@ if [[ $(printf '%s\n' "$oldest_docker" "$version" | sort -V | head -n 1) != "$ol
   exit 1
 fi
 
-# Keys that the image's own daemon.json has beside ours stay.
-if [[ -e /etc/swarmhub/docker.json ]]; then
-  python3 - <<'MERGE'
-import json, pathlib
+# Keys that a file has beside ours stay.
+merge() {
+  [[ -e $1 ]] || return 0
+  python3 - "$1" "$2" <<'MERGE'
+import json, pathlib, sys
 
-there, ours = pathlib.Path("/etc/docker/daemon.json"), pathlib.Path("/etc/swarmhub/docker.json")
-there.parent.mkdir(exist_ok=True)
+ours, there = map(pathlib.Path, sys.argv[1:])
+there.parent.mkdir(mode=0o755, exist_ok=True)
 merged = (json.loads(there.read_text()) if there.exists() else {}) | json.loads(ours.read_text())
 there.write_text(json.dumps(merged, indent=2) + "\n")
 MERGE
-fi
+}
+merge /etc/swarmhub/docker.json /etc/docker/daemon.json
+merge /etc/swarmhub/docker-client.json /root/.docker/config.json
 
 usermod -aG docker "$ssh_user"
 # A reload takes seconds of a first boot.

@@ -2,6 +2,7 @@
 # Format a volume if it is blank, mount it with project quotas, and let its file system fill it.
 # A volume that holds anything but XFS stops everything: nothing here erases data.
 # usage: ensure-volume.sh VOLUME_ID SIZE_GB MOUNT_POINT USER_UNIT [DIRECTORY...]
+# VOLUME_ID is a cloud's id of a volume, or the path of a device.
 # USER_UNIT is the unit that must not run without the file system: it would begin anew on the machine's own disk.
 # Each DIRECTORY is made on the volume, for root alone.
 set -euo pipefail
@@ -17,6 +18,10 @@ fail() {
 
 find_device() {
   local link
+  if [[ $volume == /dev/* ]]; then
+    [[ -b $volume ]] && readlink -f "$volume"
+    return
+  fi
   # Clouds give the volume's id as serial: virtio keeps 20 characters of it, SCSI all.
   for link in "/dev/disk/by-id/virtio-${volume:0:20}" /dev/disk/by-id/scsi-*"$volume"*; do
     if [[ -b $link ]]; then

@@ -20,22 +20,53 @@ from rehearsal.docker_api import DockerApi
 from rehearsal.host import fail, lock, run, succeeds, system_environment, wait_for
 from rehearsal.rootfs import remove_tree
 
-DIRECTORY = paths.REHEARSAL / "native-swarm"
-LOCK = DIRECTORY / "lock"
-ENTER = Path(__file__).with_name("enter-node.sh")
-NETWORK_PREFIX = "10.77.0"
-HOST_ADDRESS = f"{NETWORK_PREFIX}.1"
-HOST_INTERFACE = "swarmhub-n"
+CGROUP = "swarmhub-native"
 BRIDGE = "nodes"
 OVERLAY = "hub"
 OVERLAY_SUBNET = "10.79.0.0/20"
 OVERLAY_MTU = "1450"
 CGROUPS = Path("/sys/fs/cgroup")
-CGROUP = "swarmhub-native"
 NODES = 2
 MINIMUM_MEMORY_MB = 3000
 DISK_TO_RUN_GB = 3
 START_TIMEOUT_SECONDS = 90
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rig:
+    """What sets of nodes have for themselves, so that another kind can run beside them.
+
+    ``enter`` is the script that starts a node, ``network_prefix`` the first three numbers of its address.
+    """
+
+    what: str
+    directory: Path
+    enter: Path
+    network_prefix: str
+    host_interface: str
+    cgroup: str
+
+    @property
+    def lock(self) -> Path:
+        return self.directory / "lock"
+
+    @property
+    def host_address(self) -> str:
+        """This machine's, on the nodes' network."""
+        return f"{self.network_prefix}.1"
+
+    def address(self, number: int) -> str:
+        return f"{self.network_prefix}.{10 + number}"
+
+
+RIG = Rig(
+    what="native swarm",
+    directory=paths.REHEARSAL / "native-swarm",
+    enter=Path(__file__).with_name("enter-node.sh"),
+    network_prefix="10.77.0",
+    host_interface="swarmhub-n",
+    cgroup=CGROUP,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +138,7 @@ def _daemon_command(name: str, number: int) -> list[str]:
     ]
 
 
-def _child_of(process: subprocess.Popen[bytes]) -> int:
+def child_of(process: subprocess.Popen[bytes]) -> int:
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     with suppress(OSError):
         for pid in children.read_text().split():
@@ -118,7 +149,7 @@ def _child_of(process: subprocess.Popen[bytes]) -> int:
 
 def _start_node(number: int, store: Path) -> Node:
     name = f"node-{number}"
-    directory = DIRECTORY / name
+    directory = RIG.directory / name
     directory.mkdir(parents=True)
     # Layers are only read; what Docker changes it replaces.
     run(["cp", "-al", store, directory / "data"])
@@ -128,7 +159,7 @@ def _start_node(number: int, store: Path) -> Node:
                 *("setpriv", "--pdeathsig", "KILL"),
                 *("unshare", "--net", "--mount", "--pid", "--uts", "--ipc", "--propagation", "private"),
                 *("--fork", "--kill-child"),
-                *("sh", str(ENTER), str(guest_root.SPEC.directory), str(directory), name, "--"),
+                *("sh", str(RIG.enter), str(guest_root.SPEC.directory), str(directory), name, "--"),
                 *_daemon_command(name, number),
             ],
             stdin=subprocess.PIPE,
@@ -142,21 +173,21 @@ def _start_node(number: int, store: Path) -> Node:
     try:
         wait_for(
             f"namespaces of {name}",
-            lambda: _child_of(keeper),
+            lambda: child_of(keeper),
             log=log,
             timeout_seconds=10,
             interval_seconds=0.02,
             while_true=lambda: keeper.poll() is None,
         )
     except BaseException:
-        _end(keeper)
+        end(keeper)
         raise
     return Node(
         name=name,
-        address=f"{NETWORK_PREFIX}.{10 + number}",
+        address=RIG.address(number),
         directory=directory,
         keeper=keeper,
-        pid=_child_of(keeper),
+        pid=child_of(keeper),
     )
 
 
@@ -166,22 +197,22 @@ def _let_go(node: Node) -> None:
     node.keeper.stdin.close()
 
 
-def _end(keeper: subprocess.Popen[bytes]) -> None:
+def end(keeper: subprocess.Popen[bytes]) -> None:
     keeper.kill()
     keeper.wait()
 
 
-def _connect(nodes: Sequence[Node]) -> None:
+def connect(nodes: Sequence[Node], rig: Rig) -> None:
     """Join the nodes and this machine by a bridge in the first one; it goes with that one's namespace."""
     first, *others = nodes
     run(
         [
-            *("ip", "link", "add", HOST_INTERFACE, "type", "veth"),
+            *("ip", "link", "add", rig.host_interface, "type", "veth"),
             *("peer", "name", "host", "netns", str(first.pid)),
         ]
     )
-    run(["ip", "addr", "add", f"{HOST_ADDRESS}/24", "dev", HOST_INTERFACE])
-    run(["ip", "link", "set", HOST_INTERFACE, "up"])
+    run(["ip", "addr", "add", f"{rig.host_address}/24", "dev", rig.host_interface])
+    run(["ip", "link", "set", rig.host_interface, "up"])
     inside = first.in_network
     inside("ip", "link", "set", "lo", "up")
     inside("ip", "link", "add", BRIDGE, "type", "bridge")
@@ -224,62 +255,63 @@ def _form(nodes: Sequence[Node]) -> None:
     )
 
 
-def _cgroups() -> list[Path]:
+def _cgroups(rig: Rig) -> list[Path]:
     # Version 1 has a hierarchy for each controller, version 2 one for all.
-    return [*CGROUPS.glob(CGROUP), *CGROUPS.glob(f"*/{CGROUP}")]
+    return [*CGROUPS.glob(rig.cgroup), *CGROUPS.glob(f"*/{rig.cgroup}")]
 
 
-def _remove_cgroups() -> None:
+def _remove_cgroups(rig: Rig) -> None:
     """Docker leaves its own cgroups' parents, and those of containers that were killed with their daemon."""
-    for top in _cgroups():
+    for top in _cgroups(rig):
         for directory, _, _ in os.walk(top, topdown=False):
             with suppress(OSError):
                 Path(directory).rmdir()
 
 
-def leftovers() -> list[str]:
-    """Return what of a native swarm is on this machine, apart from files."""
-    found = [f"interface {HOST_INTERFACE}"] if (Path("/sys/class/net") / HOST_INTERFACE).exists() else []
+def leftovers(rig: Rig = RIG) -> list[str]:
+    """Return what of a rig is on this machine, apart from files."""
+    interface = Path("/sys/class/net") / rig.host_interface
+    found = [f"interface {rig.host_interface}"] if interface.exists() else []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             command = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if str(ENTER) in command and any(word.startswith(f"{DIRECTORY}/") for word in command):
+            if str(rig.enter) in command and any(word.startswith(f"{rig.directory}/") for word in command):
                 found.append(f"process {process.name}")
-    return found + [f"cgroup {path}" for path in _cgroups()]
+    return found + [f"cgroup {path}" for path in _cgroups(rig)]
 
 
-def _clean_up() -> None:
+def clean_up(rig: Rig) -> None:
     """Remove what is left; namespaces of processes that were just killed take their time to go."""
 
     def gone() -> bool:
-        _remove_cgroups()
-        return not leftovers()
+        _remove_cgroups(rig)
+        return not leftovers(rig)
 
-    if (Path("/sys/class/net") / HOST_INTERFACE).exists():
+    if (Path("/sys/class/net") / rig.host_interface).exists():
         # It would go with its peer's namespace.
-        succeeds(["ip", "link", "del", HOST_INTERFACE])
+        succeeds(["ip", "link", "del", rig.host_interface])
     deadline = time.monotonic() + 20
     while not gone() and time.monotonic() < deadline:
         time.sleep(0.1)
-    if rest := leftovers():
-        fail("native swarm", f"something is left: {'; '.join(rest)}", "End it, then try again")
-    for directory in DIRECTORY.glob("node-*"):
+    if rest := leftovers(rig):
+        fail(rig.what, f"something is left: {'; '.join(rest)}", "End it, then try again")
+    for directory in rig.directory.glob("*-*"):
         remove_tree(directory)
 
 
 @contextmanager
 def running_swarm(store: Path, count: int = NODES) -> Iterator[Swarm]:
-    """Have a swarm whose nodes have the images of a store; its daemons' logs are in DIRECTORY.
+    """Have a swarm whose nodes have the images of a store; its daemons' logs are in the rig's directory.
 
-    Raises UserError when one runs already or a node does not come up. ``store`` must be on DIRECTORY's disk.
+    Raises UserError when one runs already or a node does not come up. ``store`` must be on its disk.
     """
-    with lock(LOCK, "native swarm"):
-        _clean_up()
+    with lock(RIG.lock, RIG.what):
+        clean_up(RIG)
         nodes: list[Node] = []
         try:
             for number in range(1, count + 1):
                 nodes.append(_start_node(number, store))
-            _connect(nodes)
+            connect(nodes, RIG)
             for node in nodes:
                 _let_go(node)
             for node in nodes:
@@ -288,8 +320,8 @@ def running_swarm(store: Path, count: int = NODES) -> Iterator[Swarm]:
             yield Swarm(nodes=nodes)
         finally:
             for node in nodes:
-                _end(node.keeper)
-            _clean_up()
+                end(node.keeper)
+            clean_up(RIG)
 
 
 def _await_daemon(node: Node) -> None:

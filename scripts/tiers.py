@@ -84,6 +84,15 @@ TIERS = (
         needs=require_swarm,
     ),
     Tier(
+        name="existing",
+        # The front door's root builds the ACME server.
+        commands=(
+            python("tests.door.root"),
+            python("pytest", "--capture=no", "--verbose", "tests/existing"),
+        ),
+        needs=require_swarm,
+    ),
+    Tier(
         name="vm",
         commands=(python("pytest", "--verbose", "tests/vm"),),
         needs=require_machine,

@@ -18,7 +18,8 @@ class CloudRequest:
     are config key to name; ``network`` is None when the network is ours to make; ``address`` is a floating
     IP that the project should have; ``image_is_pattern`` makes the image's name a regular expression.
     ``boot_volume`` is the size in GB of the machines' disks when they are volumes. ``volumes`` need not be
-    there; they are told from others of that name by ``volume_metadata``.
+    there; they are told from others of that name by ``volume_metadata``. ``first_worker`` is a server whose
+    flavor is wanted when the workers' flavor is to be chosen.
     """
 
     cloud: str | None
@@ -39,6 +40,7 @@ class CloudRequest:
     boot_volume: tuple[str, int] | None = None
     volumes: Mapping[str, str] = field(default_factory=dict)
     volume_metadata: Mapping[str, str] = field(default_factory=dict)
+    first_worker: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,11 @@ class ExistingVolume:
 
 @dataclass(frozen=True, kw_only=True)
 class CloudFacts:
-    """What the names of a request stand for; ``flavors`` and ``volumes`` are by name."""
+    """What the names of a request stand for; ``flavors`` and ``volumes`` are by name.
+
+    ``offered`` are the flavors that the image fits, without those for special hardware, and ``first_worker``
+    is the name of that server's flavor, when one is to be chosen.
+    """
 
     project_name: str
     image_id: str
@@ -85,6 +91,8 @@ class CloudFacts:
     router_id: str | None = None
     dns_zone_id: str | None = None
     security_group_ids: tuple[str, ...] = ()
+    offered: tuple[Flavor, ...] = ()
+    first_worker: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,3 +176,67 @@ class LoginFacts:
 
     people: tuple[Person, ...] = ()
     endpoints: Endpoints | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostRequest:
+    """How ssh reaches an existing machine, and what is to be found out there.
+
+    ``where`` is its config key; ``host_key`` is the stack file's, or None to ask ``known_hosts_file``.
+    ``through`` is the config key of the machine that ssh goes through. ``ports`` are those that the
+    deployment takes, as ``tcp/80``; ``device`` and ``directory`` are where homes would be.
+    """
+
+    where: str
+    role: str
+    address: str
+    reached_at: str
+    host_key: str | None
+    through: str | None
+    ports: tuple[str, ...]
+    device: str | None = None
+    directory: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostsRequest:
+    """All existing machines of a stack, and the account on them."""
+
+    user: str
+    known_hosts_file: str | None
+    hosts: tuple[HostRequest, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostFacts:
+    """What an existing machine answered; ``host_key`` is the one that connections verify.
+
+    ``stack`` is whose it is already, ``state_of`` whose hub state lies on it. ``network_mtu`` is None when
+    no interface has the address. ``device_holds`` is what is on the device, "" when that is nothing, and None
+    when there is no such device; ``directory_has_quotas`` is whether projects can have quotas there.
+    """
+
+    hostname: str
+    system: str
+    vcpus: int
+    memory_mb: int
+    host_key: str
+    network_mtu: int | None = None
+    installs_packages: bool = True
+    runs_systemd: bool = True
+    docker_version: str = ""
+    swarm_state: str = ""
+    stack: str = ""
+    state_of: str = ""
+    firewalls: tuple[str, ...] = ()
+    busy_ports: Mapping[str, str] = field(default_factory=dict)
+    device_holds: str | None = None
+    directory_has_quotas: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostSurvey:
+    """What the existing machines answered, by config key; ``hosts`` lacks those that did not."""
+
+    hosts: Mapping[str, HostFacts]
+    findings: tuple[Finding, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import math
 import re
@@ -17,6 +18,10 @@ from swarmhub.facts import (
     ExistingNetwork,
     ExistingVolume,
     Flavor,
+    HostFacts,
+    HostRequest,
+    HostsRequest,
+    HostSurvey,
     LoginFacts,
 )
 from swarmhub.roster import Person
@@ -26,20 +31,28 @@ from swarmhub.settings import (
     DIRECTORY_URLS,
     INSTANCE_PLACEHOLDER,
     PROJECT_PLACEHOLDER,
+    SERVED,
+    Host,
     Issuer,
     LoginKind,
     PublicAddress,
     Settings,
     StorageKind,
     Tls,
+    has_hosts,
 )
-from swarmhub.sizing import workers_for
+from swarmhub.sizing import choices, storage_gb, workers_for
 
 # VXLAN, the overlay's encapsulation, takes this much of every packet (RFC 7348 over IPv4).
 VXLAN_OVERHEAD_BYTES = 50
+# Ethernet's, where no machine says otherwise.
+DEFAULT_MTU_BYTES = 1500
 # OpenStack accepts 255 characters in a name; a keypair's name is the shortest of the resources' (nova: 255).
 # The limit here keeps server names usable as host names (RFC 1123).
 NAME_MAX_CHARACTERS = 63
+# The longest that a resource is called within its stack, and the hash that a shortened stack's name ends in.
+LONGEST_NAME = "network-entrance"
+HASH_CHARACTERS = 8
 
 SSH_PORT = 22
 HTTP_PORT = 80
@@ -69,6 +82,7 @@ SHARED_MOUNT_PATH = "/shared"
 SHARED_WRITERS_GROUP = "instructors"
 PROBE_USER = "swarmhub-probe"
 NO_LOGIN_FACTS = LoginFacts()
+NO_FLAVOR = Flavor(id="", name="", vcpus=0, memory_mb=0, disk_gb=0)
 # Nobody sees it: there is no choice.
 ONLY_ENVIRONMENT = "only"
 SIZE_KEY = "storage.size_gb"
@@ -83,19 +97,36 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExistingHost:
+    """A machine that is there already: ssh connects to ``reached_at`` and believes ``host_key`` alone."""
+
+    address: str
+    reached_at: str
+    host_key: str
+    hostname: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Machine:
     """One server: ``name`` inside the stack and as host name, ``server_name`` in the project.
 
     Another number in ``reinstall`` replaces it. ``ends_gently`` shuts it down before it is deleted, so that
-    what it has not written yet reaches its volumes.
+    what it has not written yet reaches its volumes. One that is there already has its ``host``, and the
+    host's address for a flavor.
     """
 
     name: str
     server_name: str
     role: Role
     flavor_id: str
-    reinstall: int
-    ends_gently: bool
+    reinstall: int = 0
+    ends_gently: bool = False
+    host: ExistingHost | None = None
+
+    @property
+    def hostname(self) -> str:
+        """What it calls itself, and the swarm calls it."""
+        return self.host.hostname if self.host else self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +155,15 @@ class Volume:
     def grows(self) -> bool:
         """Whether this run enlarges it."""
         return self.existing is not None and self.size_gb > self.existing.size_gb
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where homes are on an existing machine: a block device or a directory."""
+
+    device: str | None
+    directory: str | None
+    has_quotas: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +269,10 @@ class Disk:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Everything that is decided before the first resource is made."""
+    """Everything that is decided before the first resource is made.
+
+    On existing machines there are no volumes: the hub's state is a directory, and homes are at a ``place``.
+    """
 
     prefix: str
     cloud: str | None
@@ -245,7 +288,7 @@ class Plan:
     manager: Machine
     workers: tuple[Machine, ...]
     storage: Machine | None
-    state: Volume
+    state: Volume | None
     data: Volume | None
     homes: Homes | None
     domain: str
@@ -256,6 +299,18 @@ class Plan:
     environments: tuple[Environment, ...]
     people: tuple[Person, ...] = ()
     endpoints: Endpoints | None = None
+    place: Place | None = None
+    through_manager: bool = True
+
+    @property
+    def serves_homes(self) -> bool:
+        """Whether a machine of the stack has the homes."""
+        return self.data is not None or self.place is not None
+
+    @property
+    def has_quotas(self) -> bool:
+        """Whether each home has its quota."""
+        return self.data is not None or (self.place is not None and self.place.has_quotas)
 
     @property
     def machines(self) -> tuple[Machine, ...]:
@@ -265,7 +320,7 @@ class Plan:
     @property
     def volumes(self) -> tuple[Volume, ...]:
         """Those that hold data."""
-        return (self.state, *([self.data] if self.data else []))
+        return tuple(volume for volume in (self.state, self.data) if volume)
 
     @property
     def volumes_gb(self) -> dict[str, int]:
@@ -299,18 +354,20 @@ def overlay_mtu(network_mtu_bytes: int) -> int:
 
 
 def resource_name(stack: str, what: str) -> str:
-    """The name of a resource in the project; the stack's name is shortened, never the resource's.
-
-    Without ``what`` it is the name of the stack's one keypair.
-    """
-    end = f"-{what}" if what else ""
-    room = NAME_MAX_CHARACTERS - len(f"swarmhub-{end}")
-    return f"swarmhub-{stack[:room].rstrip('-')}{end}"
+    """The name of a resource in the project; without ``what`` it is that of the stack's one keypair."""
+    return f"{name_prefix(stack)}-{what}" if what else name_prefix(stack)
 
 
 def name_prefix(stack: str) -> str:
-    """What the names of all of a stack's resources begin with, however much of its name they keep."""
-    return resource_name(stack, "x" * (NAME_MAX_CHARACTERS // 2)).rstrip("x").rstrip("-")
+    """What the names of all of a stack's resources begin with.
+
+    A long stack name is shortened, to end in a hash of the whole: two that begin alike share no name.
+    """
+    room = NAME_MAX_CHARACTERS - len(f"swarmhub--{LONGEST_NAME}")
+    if len(stack) <= room:
+        return f"swarmhub-{stack}"
+    digest = hashlib.sha256(stack.encode()).hexdigest()[:HASH_CHARACTERS]
+    return f"swarmhub-{stack[: room - HASH_CHARACTERS - 1].rstrip('-')}-{digest}"
 
 
 def subnet_name(network: Network) -> str:
@@ -362,7 +419,7 @@ def _member_openings() -> tuple[Opening, ...]:
 
 
 def _homes_openings(settings: Settings) -> tuple[Opening, ...]:
-    if settings.storage.kind is not StorageKind.VOLUME:
+    if settings.storage.kind not in SERVED:
         return ()
     nfs = _to_members("nfs", "tcp", NFS_PORT)
     # The storage machine is no member of the swarm; the manager is, and ssh passes through it.
@@ -423,9 +480,11 @@ def volume_metadata(stack: str) -> dict[str, str]:
 def cloud_request(settings: Settings, stack: str) -> CloudRequest:
     """The names that only the cloud can say something of, each with its config key."""
     site, machines = settings.site, settings.machines
-    flavors = {"machines.manager": machines.manager, "machines.worker.flavor": machines.worker.flavor}
-    if machines.storage:
-        flavors["machines.storage"] = machines.storage
+    named = {
+        "machines.manager": machines.manager,
+        "machines.worker.flavor": machines.worker.flavor,
+        "machines.storage": machines.storage,
+    }
 
     def asked(name: str) -> tuple[str, str] | None:
         value = getattr(site, name)
@@ -444,7 +503,7 @@ def cloud_request(settings: Settings, stack: str) -> CloudRequest:
         region=site.region,
         image=image,
         image_is_pattern=site.image is None,
-        flavors=flavors,
+        flavors={key: name for key, name in named.items() if name},
         external_network=asked("external_network"),
         network=asked("network"),
         subnet=asked("subnet"),
@@ -460,6 +519,7 @@ def cloud_request(settings: Settings, stack: str) -> CloudRequest:
         volume_zone=asked("volume_availability_zone"),
         boot_volume=("site.boot_volume.size_gb", site.boot_volume.size_gb) if site.boot_volume else None,
         volumes=volume_names(settings, stack),
+        first_worker=None if machines.worker.flavor else resource_name(stack, "worker-1"),
         volume_metadata=volume_metadata(stack),
     )
 
@@ -467,6 +527,21 @@ def cloud_request(settings: Settings, stack: str) -> CloudRequest:
 def largest_memory_gb(settings: Settings) -> float:
     """What a server may take at most: seats are counted by it, whatever people choose."""
     return max(each.memory_gb for each in list_environments(settings))
+
+
+def worker_flavor(settings: Settings, facts: CloudFacts) -> Flavor:
+    """The flavor that the stack file names, or the one chosen for its people.
+
+    Workers that are there keep a chosen flavor as long as it seats anybody: what the cloud comes to offer
+    later resizes nothing. One without memory stands for none that would do.
+    """
+    named, users = settings.machines.worker.flavor, settings.workshop.users
+    if named:
+        return facts.flavors[named]
+    there = [flavor for flavor in facts.offered if flavor.name == facts.first_worker]
+    memory_gb = largest_memory_gb(settings)
+    found = choices(users or 1, memory_gb, there) or choices(users or 1, memory_gb, facts.offered)
+    return found[0].flavor if found else NO_FLAVOR
 
 
 def count_workers(settings: Settings, flavor: Flavor) -> int:
@@ -547,16 +622,22 @@ def _state(settings: Settings, facts: CloudFacts, stack: str) -> Volume:
     )
 
 
+def reckoned_size_gb(settings: Settings, has_gb: int) -> int:
+    """The data volume's size for the workshop's people; fewer of them shrink nothing."""
+    return max(storage_gb(settings.workshop.users or 1, settings.storage.home_quota_gb), has_gb)
+
+
 def _data(settings: Settings, facts: CloudFacts, stack: str) -> Volume | None:
-    if settings.storage.size_gb is None:
+    if settings.storage.kind is not StorageKind.VOLUME:
         return None
+    there = facts.volumes.get(resource_name(stack, "data"))
     return _volume(
         settings,
         facts,
         stack,
         "data",
         about="swarmhub: homes",
-        size_gb=settings.storage.size_gb,
+        size_gb=settings.storage.size_gb or reckoned_size_gb(settings, there.size_gb if there else 0),
         mount_point=MOUNT_POINT,
     )
 
@@ -577,14 +658,14 @@ def _domain(settings: Settings, facts: CloudFacts, manager: str) -> str:
 def make_plan(settings: Settings, facts: CloudFacts, stack: str, login: LoginFacts = NO_LOGIN_FACTS) -> Plan:
     """Expand a stack's settings into the whole deployment, with the ids that the cloud gave for its names."""
     site, machines = settings.site, settings.machines
-    worker_flavor = facts.flavors[machines.worker.flavor]
+    of_workers = worker_flavor(settings, facts)
 
-    def machine(name: str, role: Role, flavor: str) -> Machine:
+    def machine(name: str, role: Role, flavor: Flavor) -> Machine:
         return Machine(
             name=name,
             server_name=resource_name(stack, name),
             role=role,
-            flavor_id=facts.flavors[flavor].id,
+            flavor_id=flavor.id,
             reinstall=getattr(machines.reinstall, role),
             ends_gently=role is not Role.WORKER and settings.storage.keep_after_destroy,
         )
@@ -619,12 +700,14 @@ def make_plan(settings: Settings, facts: CloudFacts, stack: str, login: LoginFac
         ssh_user=site.ssh_user,
         network=network,
         overlay=Overlay(name="hub", cidr=str(site.overlay_cidr)),
-        manager=machine("manager", Role.MANAGER, machines.manager),
+        manager=machine("manager", Role.MANAGER, facts.flavors[machines.manager or ""]),
         workers=tuple(
-            machine(f"worker-{number}", Role.WORKER, machines.worker.flavor)
-            for number in range(1, count_workers(settings, worker_flavor) + 1)
+            machine(f"worker-{number}", Role.WORKER, of_workers)
+            for number in range(1, count_workers(settings, of_workers) + 1)
         ),
-        storage=machine("storage", Role.STORAGE, machines.storage) if machines.storage else None,
+        storage=machine("storage", Role.STORAGE, facts.flavors[machines.storage])
+        if machines.storage
+        else None,
         state=_state(settings, facts, stack),
         data=_data(settings, facts, stack),
         homes=_homes(settings),
@@ -636,4 +719,137 @@ def make_plan(settings: Settings, facts: CloudFacts, stack: str, login: LoginFac
         environments=list_environments(settings),
         people=roster_of(settings, login.people),
         endpoints=login.endpoints,
+    )
+
+
+MANAGER_KEY = "machines.hosts.manager"
+# NFS is not among them: a machine's own server may go on, with our exports beside its own.
+SWARM_TAKEN = (f"tcp/{SWARM_GOSSIP_PORT}", f"udp/{SWARM_GOSSIP_PORT}", f"udp/{VXLAN_PORT}")
+SWARM_CONTROL_TAKEN = (f"tcp/{SWARM_CONTROL_PORT}",)
+
+
+def hosts_request(settings: Settings, stack: str) -> HostsRequest:
+    """What is to be asked of the existing machines."""
+    site, storage, hosts = settings.site, settings.storage, has_hosts(settings.machines)
+    holder = "machines.hosts.storage" if hosts.storage else MANAGER_KEY
+    web = tuple(f"tcp/{port}" for port in _certificate(settings.tls).ports.values())
+
+    def request(where: str, host: Host) -> HostRequest:
+        role = _role_of(where)
+        return HostRequest(
+            where=where,
+            role=role,
+            address=host.address,
+            reached_at=reached_at(host),
+            host_key=host.host_key,
+            through=MANAGER_KEY if site.through_manager and where != MANAGER_KEY else None,
+            ports=(*web, *SWARM_CONTROL_TAKEN, *SWARM_TAKEN)
+            if role is Role.MANAGER
+            else SWARM_TAKEN
+            if role is Role.WORKER
+            else (),
+            device=storage.device if where == holder else None,
+            directory=storage.directory if where == holder else None,
+        )
+
+    return HostsRequest(
+        user=site.ssh_user,
+        known_hosts_file=site.known_hosts_file,
+        hosts=tuple(request(where, host) for where, host in hosts.all.items()),
+    )
+
+
+def _role_of(where: str) -> Role:
+    """The part of a machine, from its config key."""
+    part = where.removeprefix("machines.hosts.")
+    return Role.WORKER if part.startswith("workers") else Role(part)
+
+
+def reached_at(host: Host) -> str:
+    """Where ssh reaches a machine; the manager may have another address to the outside."""
+    return getattr(host, "public_address", None) or host.address
+
+
+UNKNOWN_HOST = HostFacts(hostname="", system="", vcpus=0, memory_mb=0, host_key="")
+
+
+def make_plan_on_hosts(
+    settings: Settings, survey: HostSurvey, stack: str, login: LoginFacts = NO_LOGIN_FACTS
+) -> Plan:
+    """The whole deployment on machines that are there already; with findings in the survey it has blanks."""
+    site, storage, hosts = settings.site, settings.storage, has_hosts(settings.machines)
+
+    def machine(name: str, where: str, host: Host) -> Machine:
+        known = survey.hosts.get(where, UNKNOWN_HOST)
+        return Machine(
+            name=name,
+            server_name=host.address,
+            role=_role_of(where),
+            flavor_id=host.address,
+            host=ExistingHost(
+                address=host.address,
+                reached_at=reached_at(host),
+                host_key=known.host_key,
+                hostname=known.hostname,
+            ),
+        )
+
+    manager_facts = survey.hosts.get(MANAGER_KEY, UNKNOWN_HOST)
+    holder_facts = (
+        survey.hosts.get("machines.hosts.storage", UNKNOWN_HOST) if hosts.storage else manager_facts
+    )
+    subnet_cidr = str(site.subnet_cidr)
+    mtus = [facts.network_mtu for facts in survey.hosts.values() if facts.network_mtu]
+    mtu = site.mtu_bytes or min(mtus, default=DEFAULT_MTU_BYTES)
+    return Plan(
+        prefix=resource_name(stack, ""),
+        cloud=None,
+        region=None,
+        image_id="",
+        disk=None,
+        availability_zone=None,
+        scheduler_hints={},
+        extra_security_group_ids=(),
+        ssh_user=site.ssh_user,
+        network=Network(
+            name=resource_name(stack, "network"),
+            external_network=None,
+            external_network_id=None,
+            router_id=None,
+            public_address=reached_at(hosts.manager),
+            direct=True,
+            mtu_bytes=mtu,
+            subnet_cidr=subnet_cidr,
+            dns_servers=(),
+            existing=ExistingNetwork(id="", subnet_id="", subnet_cidr=subnet_cidr, mtu=mtu),
+            members=_member_openings(),
+            entrance=_entrance_openings(settings),
+            homes=_homes_openings(settings),
+        ),
+        overlay=Overlay(name="hub", cidr=str(site.overlay_cidr)),
+        manager=machine("manager", MANAGER_KEY, hosts.manager),
+        workers=tuple(
+            machine(f"worker-{number}", f"machines.hosts.workers[{number - 1}]", host)
+            for number, host in enumerate(hosts.workers, start=1)
+        ),
+        storage=machine("storage", "machines.hosts.storage", hosts.storage) if hosts.storage else None,
+        state=None,
+        data=None,
+        homes=_homes(settings),
+        domain=settings.hub.domain,
+        dns_zone_id=None,
+        name_server=site.name_server,
+        certificate=_certificate(settings.tls),
+        settings=settings,
+        environments=list_environments(settings),
+        people=roster_of(settings, login.people),
+        endpoints=login.endpoints,
+        place=Place(
+            device=storage.device,
+            directory=storage.directory,
+            has_quotas=storage.device is not None or holder_facts.directory_has_quotas,
+        )
+        if storage.device or storage.directory
+        else None,
+        through_manager=site.through_manager,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from swarmhub import plan as planned
@@ -12,7 +12,15 @@ from swarmhub.errors import Finding
 from swarmhub.facts import CertificateFacts, Flavor, ProjectContents, Survey
 from swarmhub.plan import Plan
 from swarmhub.settings import LONGEST_ADDRESS, Issuer, check_domain, check_zone
-from swarmhub.sizing import hours_until_end_of, price_per_hour, seats_per_worker, workers_for
+from swarmhub.sizing import (
+    MEGABYTES_PER_GIGABYTE,
+    hours_until_end_of,
+    manager_for,
+    price_per_hour,
+    seats_per_worker,
+    storage_gb,
+    workers_for,
+)
 
 # Neutron gives every new security group a rule for what leaves, in IPv4 and in IPv6.
 RULES_OF_A_NEW_GROUP = 2
@@ -190,34 +198,99 @@ def _check_credentials(
     return line, [], []
 
 
-def _check_seats(plan: Plan, flavors: Mapping[str, Flavor]) -> tuple[str, int, list[Finding], list[Finding]]:
-    """Contradictions between people and machines. A memory of 0 stands for a flavor that is not there."""
+def check_seats(plan: Plan, flavors: Mapping[str, Flavor]) -> tuple[str, int, list[Finding], list[Finding]]:
+    """What the workers seat, and contradictions between people and machines; ``flavors`` are by id.
+
+    A memory of 0 stands for a flavor that is not there.
+    """
     settings = plan.settings
-    flavor, memory_gb = flavors[settings.machines.worker.flavor], planned.largest_memory_gb(settings)
-    seats = seats_per_worker(flavor.memory_mb, memory_gb)
-    total = seats * len(plan.workers)
-    line = (
-        f"seats: {len(plan.workers)} x {flavor.name} seat {total} ({seats} each, {memory_gb:g} GB a server)"
-    )
-    users = settings.workshop.users
-    if not flavor.memory_mb:
+    memory_gb = planned.largest_memory_gb(settings)
+    of_workers = [flavors[worker.flavor_id] for worker in plan.workers]
+    seats = [seats_per_worker(flavor.memory_mb, memory_gb) for flavor in of_workers]
+    total = sum(seats)
+    machines = _named_machines(of_workers)
+    each = f"{seats[0]} each, " if len(set(seats)) == 1 else ""
+    line = f"seats: {machines} seat {total} ({each}{memory_gb:g} GB a server)"
+    if not all(flavor.memory_mb for flavor in of_workers):
         return line, total, [], []
-    if not seats:
-        problem = f"a {flavor.name} of {flavor.memory_mb} MB seats no server of {memory_gb:g} GB"
-        remedy = "Choose a larger machines.worker.flavor, or lower limits.memory_gb"
+    smallest = min(of_workers, key=lambda flavor: flavor.memory_mb)
+    if not min(seats):
+        problem = f"a {smallest.name} of {smallest.memory_mb} MB seats no server of {memory_gb:g} GB"
+        remedy = f"Choose a larger {_workers_key(plan)}, or lower limits.memory_gb"
         return line, total, [], [Finding(where="limits.memory_gb", problem=problem, remedy=remedy)]
+    users = settings.workshop.users
     if users is None:
         return line, total, [], []
-    needed = workers_for(users, flavor.memory_mb, memory_gb) or 0
+    needed = workers_for(users, smallest.memory_mb, memory_gb) or 0
     if total < users:
-        problem = f"{users} people do not fit on {len(plan.workers)} x {flavor.name}, which seat {total}"
-        remedy = f"Set machines.worker.count to {needed}, or remove it; or lower limits.memory_gb"
+        problem = f"{users} people do not fit on {machines}, which seat {total}"
+        remedy = (
+            "Add to machines.hosts.workers; or lower limits.memory_gb"
+            if plan.manager.host
+            else f"Set machines.worker.count to {needed}, or remove it; or lower limits.memory_gb"
+        )
         return line, total, [], [Finding(where="workshop.users", problem=problem, remedy=remedy)]
-    if len(plan.workers) >= ROOMY_FACTOR * needed:
-        problem = f"{len(plan.workers)} x {flavor.name} seat {total}, and workshop.users is {users}"
+    if len(plan.workers) >= ROOMY_FACTOR * needed and not plan.manager.host:
+        problem = f"{machines} seat {total}, and workshop.users is {users}"
         remedy = f"machines.worker.count: {needed} would do"
         return line, total, [Finding(where="machines.worker.count", problem=problem, remedy=remedy)], []
     return line, total, [], []
+
+
+def _workers_key(plan: Plan) -> str:
+    return "machine" if plan.manager.host else "machines.worker.flavor"
+
+
+def _named_machines(flavors: Sequence[Flavor]) -> str:
+    """As ``3 x m3.large``; existing machines, which differ, are just counted."""
+    names = {flavor.name for flavor in flavors}
+    return f"{len(flavors)} x {names.pop()}" if len(names) == 1 else f"{len(flavors)} workers"
+
+
+def _check_people(plan: Plan, flavors: Mapping[str, Flavor]) -> list[Finding]:
+    """Warnings of what people will outgrow: the volume for homes, the manager."""
+    settings, users = plan.settings, plan.settings.workshop.users
+    if users is None:
+        return []
+    findings = []
+    quota_gb = settings.storage.home_quota_gb
+    if plan.data and plan.data.size_gb < users * quota_gb:
+        findings.append(
+            Finding(
+                where=planned.SIZE_KEY,
+                problem=f"{users} homes of {quota_gb:g} GB hold {users * quota_gb:g} GB when they are full, "
+                f"and the volume has {plan.data.size_gb} GB",
+                remedy=f"Set it to {storage_gb(users, quota_gb)}, or remove it; "
+                "or lower storage.home_quota_gb",
+            )
+        )
+    manager = flavors[plan.manager.flavor_id]
+    vcpus, memory_gb = manager_for(users)
+    # Clouds call 7.5 GB what others call 8.
+    if manager.memory_mb and manager.memory_mb < memory_gb * MEGABYTES_PER_GIGABYTE * 0.9:
+        findings.append(
+            Finding(
+                where="machines.manager",
+                problem=f"{manager.name} has {manager.memory_mb} MB of memory, and for {users} people "
+                f"{vcpus} CPUs and {memory_gb} GB are advised",
+                remedy="Choose a larger flavor",
+            )
+        )
+    return findings
+
+
+def _check_choice(plan: Plan) -> list[Finding]:
+    """That a flavor of workers was found, where one was to be chosen."""
+    if plan.settings.machines.worker.flavor or plan.workers[0].flavor_id:
+        return []
+    memory_gb = planned.largest_memory_gb(plan.settings)
+    return [
+        Finding(
+            where="machines.worker.flavor",
+            problem=f"no flavor of the cloud that the image fits seats a server of {memory_gb:g} GB",
+            remedy="Lower limits.memory_gb, or set site.boot_volume where flavors have no disk",
+        )
+    ]
 
 
 def _check_domain(plan: Plan) -> list[Finding]:
@@ -245,7 +318,7 @@ def _orders_too_often(plan: Plan) -> list[Finding]:
     return [Finding(where="storage.keep_after_destroy", problem=problem, remedy=remedy)]
 
 
-def _check_certificate(
+def check_certificate(
     plan: Plan, certificate: CertificateFacts | None, now: datetime.datetime
 ) -> tuple[list[str], list[Finding], list[Finding]]:
     """Whether the certificate files serve this hub until its end; a warning where there is no certificate."""
@@ -312,32 +385,53 @@ def cost_of(plan: Plan, flavors: Mapping[str, Flavor], now: datetime.datetime) -
     )
 
 
+def check_end(ends: datetime.date | None, now: datetime.datetime) -> list[Finding]:
+    """A warning when the workshop is over."""
+    if ends is None or ends >= now.date():
+        return []
+    remedy = "Set it to the last day, or end the workshop: pulumi destroy"
+    return [Finding(where="workshop.ends", problem=f"{ends} is over", remedy=remedy)]
+
+
+def _what_was_chosen(plan: Plan, flavor: Flavor) -> list[str]:
+    """What the program decided for the workshop's people."""
+    settings, users = plan.settings, plan.settings.workshop.users
+    lines = []
+    if settings.machines.worker.flavor is None or (users and settings.machines.worker.count is None):
+        size = f"{flavor.vcpus} CPUs, {flavor.memory_mb} MB"
+        lines.append(
+            f"machines.worker: chosen for {users} people: {len(plan.workers)} x {flavor.name} ({size})"
+        )
+    if plan.data and settings.storage.size_gb is None:
+        quota_gb = settings.storage.home_quota_gb
+        lines.append(
+            f"{planned.SIZE_KEY}: reckoned: {users} x {quota_gb:g} GB + 10 % + 1 GB: {plan.data.size_gb}"
+        )
+    return lines
+
+
 def check(
     plan: Plan, survey: Survey, now: datetime.datetime, certificate: CertificateFacts | None = None
 ) -> Report:
     """Compare the plan with all that the cloud answered; ``now`` has a time zone."""
-    flavors = survey.facts.flavors
+    chosen = planned.worker_flavor(plan.settings, survey.facts)
+    flavors = {**survey.facts.flavors, chosen.name: chosen}
+    by_id = {flavor.id: flavor for flavor in flavors.values()}
+    choice_failures = _check_choice(plan)
     ends = plan.settings.workshop.ends
     who, credential_warnings, credential_failures = _check_credentials(survey, ends, now)
     quota_passed, quota_warnings, quota_failures = _check_quotas(
         still_to_make(plan, flavors, survey.project), survey.project
     )
-    seats_line, seats, seat_warnings, seat_failures = _check_seats(plan, flavors)
+    seats_line, seats, seat_warnings, seat_failures = check_seats(plan, by_id)
     size_warnings, size_failures = _check_size(plan)
-    tls_passed, tls_warnings, tls_failures = _check_certificate(plan, certificate, now)
-    over = [
-        Finding(
-            where="workshop.ends",
-            problem=f"{ends} is over",
-            remedy="Set it to the last day, or end the workshop: pulumi destroy",
-        )
-    ]
+    tls_passed, tls_warnings, tls_failures = check_certificate(plan, certificate, now)
     return Report(
         passed=(
             *([] if credential_failures else [who]),
             *survey.passed,
             *quota_passed,
-            *([] if seat_failures else [seats_line]),
+            *([] if seat_failures or choice_failures else [*_what_was_chosen(plan, chosen), seats_line]),
             *tls_passed,
         ),
         warnings=(
@@ -346,14 +440,16 @@ def check(
             *quota_warnings,
             *seat_warnings,
             *size_warnings,
+            *_check_people(plan, by_id),
             *tls_warnings,
-            *(over if ends and ends < now.date() else []),
+            *check_end(ends, now),
         ),
         failures=(
             *survey.findings,
             *credential_failures,
             *size_failures,
             *quota_failures,
+            *choice_failures,
             *seat_failures,
             *tls_failures,
             *_check_domain(plan),

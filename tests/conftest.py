@@ -16,12 +16,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite tests/golden/ from what the tests render"
     )
+    parser.addoption(
+        "--last-images",
+        action="store_true",
+        help="tests/swarm, tests/existing: use the images built last, with the hub's package from the source "
+        "laid over them",
+    )
 
 
 @pytest.fixture(autouse=True)
 def _no_live_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep a developer's own cloud, stacks and Docker out of reach, except of the tier that needs them."""
-    if any(request.node.get_closest_marker(marker) for marker in ("cloud", "swarm")):
+    if any(request.node.get_closest_marker(marker) for marker in ("cloud", "swarm", "existing")):
         return
     for name in list(os.environ):
         if name.startswith(LIVE_PREFIXES):

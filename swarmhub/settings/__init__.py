@@ -25,10 +25,11 @@ from swarmhub.settings.keys import (
     keys_of,
 )
 from swarmhub.settings.login import Login, LoginKind, callback_url
-from swarmhub.settings.machines import MAX_WORKERS, Machines, Reinstall, Workers
+from swarmhub.settings.machines import MAX_WORKERS, Host, Hosts, Machines, Reinstall, Workers
+from swarmhub.settings.provision import has_hosts, homes_have_sizes
 from swarmhub.settings.reading import Settings, read_settings
-from swarmhub.settings.site import BootVolume, Price, PublicAddress, Site
-from swarmhub.settings.storage import QuotaOverrides, Storage, StorageKind
+from swarmhub.settings.site import BootVolume, Price, PublicAddress, Site, SiteKind
+from swarmhub.settings.storage import SERVED, QuotaOverrides, Storage, StorageKind
 from swarmhub.settings.tls import DIRECTORY_URLS, Issuer, Tls
 from swarmhub.settings.workshop import Workshop
 
@@ -41,10 +42,13 @@ __all__ = [
     "LONGEST_ADDRESS",
     "MAX_WORKERS",
     "PROJECT_PLACEHOLDER",
+    "SERVED",
     "USER_PASSWORD_MIN_CHARACTERS",
     "BootVolume",
     "ChangeEffect",
     "Environment",
+    "Host",
+    "Hosts",
     "Hub",
     "Images",
     "Issuer",
@@ -59,6 +63,7 @@ __all__ = [
     "Reinstall",
     "Settings",
     "Site",
+    "SiteKind",
     "Storage",
     "StorageKind",
     "Tls",
@@ -67,6 +72,8 @@ __all__ = [
     "callback_url",
     "check_domain",
     "check_zone",
+    "has_hosts",
+    "homes_have_sizes",
     "keys_of",
     "read_settings",
 ]

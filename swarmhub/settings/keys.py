@@ -301,6 +301,20 @@ def address(value: Any) -> str:
         ) from None
 
 
+def host_key(value: Any) -> str:
+    """Take a line of a ``.pub`` file; its comment is left out."""
+    types = r"ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)"
+    if not isinstance(value, str) or not re.fullmatch(
+        rf"({types}) [A-Za-z0-9+/]{{16,}}={{0,2}}( .*)?", value
+    ):
+        raise Refused(
+            f"{shown(value)} is not a public host key",
+            "It is type and key as in the machine's /etc/ssh/ssh_host_ed25519_key.pub",
+            "Copy the line from that file on the machine itself",
+        )
+    return " ".join(value.split()[:2])
+
+
 def host_name(value: Any) -> str:
     rule = (
         f"It is a host name of at most {DOMAIN_MAX_CHARACTERS} characters with a dot in it, or "

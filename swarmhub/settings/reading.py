@@ -26,8 +26,9 @@ from swarmhub.settings.keys import (
 )
 from swarmhub.settings.login import CLIENT_SECRET_KEY, SET_CLIENT_SECRET, check_login
 from swarmhub.settings.machines import Machines
+from swarmhub.settings.provision import check_provision, check_storage_machine
 from swarmhub.settings.site import Site
-from swarmhub.settings.storage import Storage, check_storage_machine
+from swarmhub.settings.storage import Storage
 from swarmhub.settings.tls import Tls
 from swarmhub.settings.workshop import Workshop
 
@@ -193,7 +194,8 @@ def _cross_check(settings: Settings) -> list[Finding]:
         for group, _ in settings.storage.quota_overrides.groups
         if group not in groups
     ]
-    findings += check_storage_machine(settings.storage, settings.machines.storage)
+    findings += check_storage_machine(settings)
+    findings += check_provision(settings)
     return findings
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -11,17 +12,20 @@ from typing import Any
 from swarmhub.errors import Finding
 from swarmhub.settings.keys import (
     ACCOUNT,
+    FILE,
     NAME,
     NO_ENTRIES,
     ChangeEffect,
     Refused,
     address,
+    flag,
     ipv4_network,
     key,
     list_of,
     mapping_of,
     nested,
     number,
+    one_of,
     pattern,
     shown,
     text,
@@ -33,6 +37,13 @@ OVERLAY_LARGEST_PREFIX = 22
 # Every IPv4 host takes packets of 576 bytes (RFC 791); 9216 is what switches call jumbo.
 SMALLEST_MTU_BYTES, LARGEST_MTU_BYTES = 576, 9216
 URL = text("It is a URL such as http://proxy.example.org:3128", r"https?://[\w.:@%\[\]-]+/?")
+
+
+class SiteKind(StrEnum):
+    """Whose the machines are."""
+
+    OPENSTACK = "openstack"
+    EXISTING = "existing"
 
 
 class PublicAddress(StrEnum):
@@ -94,8 +105,14 @@ class Price:
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """Where the machines are: what differs from one OpenStack cloud to another."""
+    """Where the machines are: what differs from one cloud to another, or to machines that exist."""
 
+    kind: SiteKind = key(
+        one_of(SiteKind),
+        "Whether machines are made in an OpenStack cloud, or are there already: machines.hosts",
+        change=ChangeEffect.DATA,
+        default=SiteKind.OPENSTACK,
+    )
     ssh_user: str = key(ACCOUNT, "Account of the image that may use sudo", change=ChangeEffect.NOTHING)
     cloud: str | None = key(
         NAME,
@@ -153,7 +170,7 @@ class Site:
     )
     subnet_cidr: ipaddress.IPv4Network = key(
         ipv4_network(16, 28),
-        "Addresses of the machines, when the network is made",
+        "Addresses of the machines, when the network is made or the machines exist",
         change=ChangeEffect.MACHINE,
         default=ipaddress.IPv4Network("10.20.0.0/24"),
     )
@@ -165,7 +182,7 @@ class Site:
     )
     mtu_bytes: int | None = key(
         whole_number(SMALLEST_MTU_BYTES, LARGEST_MTU_BYTES),
-        "Largest packet of the machines' network, where the cloud reports a wrong one",
+        "Largest packet of the machines' network, where the cloud or the machines report a wrong one",
         change=ChangeEffect.RESTART,
         default=None,
     )
@@ -220,7 +237,8 @@ class Site:
     )
     http_proxy: str | None = key(
         URL,
-        "HTTP proxy through which the machines reach package and image registries",
+        "HTTP proxy through which packages, images and certificates are fetched; students' servers have it "
+        "as http_proxy in their environment",
         change=ChangeEffect.NEXT_MACHINE,
         default=None,
     )
@@ -236,13 +254,34 @@ class Site:
         change=ChangeEffect.NOTHING,
         default=None,
     )
+    private_key_file: str | None = key(
+        FILE,
+        "Private key that existing machines admit; a .pub file stands for a key that ssh-agent holds. "
+        "Without it the key that the stack makes for itself, in .state/ssh",
+        change=ChangeEffect.IN_PLACE,
+        default=None,
+    )
+    known_hosts_file: str | None = key(
+        FILE,
+        "Where the host keys of existing machines are looked up that the stack file does not give",
+        change=ChangeEffect.IN_PLACE,
+        default=None,
+    )
+    through_manager: bool = key(
+        flag,
+        "Whether ssh reaches the other existing machines through the manager",
+        change=ChangeEffect.IN_PLACE,
+        default=True,
+    )
     price: Price | None = key(
         nested, Price.__doc__ or "", change=ChangeEffect.NOTHING, default=None, section=Price
     )
 
     def contradictions(self) -> list[Finding]:
         """Contradictions among the keys of the section."""
-        findings = []
+        if self.kind is SiteKind.EXISTING:
+            return meaningless_keys(self, "site", self.kind, MADE_IN_A_CLOUD)
+        findings = meaningless_keys(self, "site", self.kind, OF_EXISTING_MACHINES)
         if (self.image is None) == (self.image_pattern is None):
             findings.append(
                 Finding(
@@ -280,3 +319,40 @@ class Site:
                 )
             )
         return findings
+
+
+# What stands for nothing where the machines are there already, and where they are not.
+MADE_IN_A_CLOUD = (
+    "cloud",
+    "region",
+    "image",
+    "image_pattern",
+    "external_network",
+    "network",
+    "subnet",
+    "router",
+    "public_address",
+    "dns_servers",
+    "admin_networks",
+    "extra_security_groups",
+    "boot_volume",
+    "volume_type",
+    "availability_zone",
+    "volume_availability_zone",
+    "scheduler_hints",
+)
+OF_EXISTING_MACHINES = ("private_key_file", "known_hosts_file", "through_manager")
+
+
+def meaningless_keys(section: Any, path: str, kind: SiteKind, names: Iterable[str]) -> list[Finding]:
+    """Findings for the keys of a section that are set although nothing obeys them with that kind of site."""
+    defaults = {each.name: each.default for each in dataclasses.fields(section)}
+    return [
+        Finding(
+            where=f"{path}.{name}",
+            problem=f"this key has no meaning with site.kind: {kind}",
+            remedy="Remove it, or set site.kind to another of " + ", ".join(SiteKind),
+        )
+        for name in names
+        if getattr(section, name) not in (defaults[name], NO_ENTRIES)
+    ]

@@ -63,13 +63,19 @@ class StorageKind(StrEnum):
     """Where homes live."""
 
     VOLUME = "volume"
+    DEVICE = "device"
+    DIRECTORY = "directory"
     NFS = "nfs"
     NONE = "none"
 
 
+# Those whose homes a machine of the stack serves.
+SERVED = (StorageKind.VOLUME, StorageKind.DEVICE, StorageKind.DIRECTORY)
 # What each kind needs.
 NEEDED = {
     "size_gb": StorageKind.VOLUME,
+    "device": StorageKind.DEVICE,
+    "directory": StorageKind.DIRECTORY,
     "server": StorageKind.NFS,
     "export": StorageKind.NFS,
 }
@@ -81,8 +87,9 @@ class Storage:
 
     kind: StorageKind = key(
         one_of(StorageKind),
-        "Where homes live: on a volume of the stack, on an NFS server that is there already, or nowhere, "
-        "so that files last as long as their server",
+        "Where homes live: on a volume of the stack, on a block device or in a directory of an existing "
+        "machine, on an NFS server that is there already, or nowhere, so that files last as long as their "
+        "server",
         change=ChangeEffect.DATA,
         default=StorageKind.VOLUME,
     )
@@ -111,6 +118,20 @@ class Storage:
         change=ChangeEffect.RESTART,
         default=False,
     )
+    device: str | None = key(
+        text("It is a path below /dev without spaces or a .. in it", r"(?!.*/\.\.(/|$))/dev/[^\s,]+"),
+        "Block device of the manager or of the storage machine, best one of /dev/disk/by-id, for "
+        "kind: device. It is formatted when it is blank, and refused when it holds anything but XFS",
+        change=ChangeEffect.DATA,
+        default=None,
+    )
+    directory: str | None = key(
+        text("It is an absolute path without spaces or a .. in it", r"(?!.*/\.\.(/|$))/[^\s,]+"),
+        "Directory of the manager or of the storage machine that homes are made in, for kind: directory; "
+        "homes have quotas when it is on XFS that is mounted with pquota",
+        change=ChangeEffect.DATA,
+        default=None,
+    )
     server: str | None = key(
         address,
         "Address of the NFS server, for kind: nfs; it must reach and be reached by the machines' network",
@@ -125,7 +146,8 @@ class Storage:
     )
     keep_after_destroy: bool = key(
         flag,
-        "Leave the volumes in the cloud when the stack is destroyed; its next `up` takes them up again. "
+        "Leave the volumes in the cloud, or homes and the hub's state on existing machines, when the stack "
+        "is destroyed; its next `up` takes them up again. "
         "A change counts from the next `up` on",
         change=ChangeEffect.NOTHING,
         default=True,
@@ -147,16 +169,18 @@ class Storage:
                 remedy="Set it, or set storage.kind to another of " + ", ".join(StorageKind),
             )
             for name, kind in NEEDED.items()
-            if kind is self.kind and getattr(self, name) is None
+            # The size of a volume can be reckoned: see provision.py.
+            if kind is self.kind is not StorageKind.VOLUME and getattr(self, name) is None
         ]
         given = [(name, kind) for name, kind in NEEDED.items() if getattr(self, name) is not None]
-        given += [(name, StorageKind.VOLUME) for name in self._about_our_volume()]
+        if self.kind not in SERVED:
+            given += [(name, StorageKind.VOLUME) for name in self._about_homes_we_serve()]
         return missing + [
             _meaningless(f"storage.{name}", self.kind, kind) for name, kind in given if kind is not self.kind
         ]
 
-    def _about_our_volume(self) -> list[str]:
-        """The optional keys given that only a volume of the stack can obey."""
+    def _about_homes_we_serve(self) -> list[str]:
+        """The optional keys given that only a machine of the stack can obey."""
         given = {
             "home_quota_gb": self.home_quota_gb not in (0, DEFAULT_QUOTA_GB),
             "quota_overrides": self.quota_overrides != QuotaOverrides(),
@@ -172,10 +196,3 @@ def _meaningless(where: str, kind: StorageKind, its_kind: StorageKind) -> Findin
         rule=f"It belongs to kind: {its_kind}",
         remedy=f"Remove it, or set storage.kind to {its_kind}",
     )
-
-
-def check_storage_machine(storage: Storage, flavor: str | None) -> list[Finding]:
-    """A machine for homes is of use where they are on a volume of the stack."""
-    if flavor is None or storage.kind is StorageKind.VOLUME:
-        return []
-    return [_meaningless("machines.storage", storage.kind, StorageKind.VOLUME)]

@@ -9,11 +9,17 @@ from swarmhub.text.front_door import (
     front_door_files,
 )
 from swarmhub.text.hub import HUB_SERVICE, PROXY_SERVICE, START_TIMEOUT_SECONDS, hub_config
-from swarmhub.text.machine import cloud_config
+from swarmhub.text.machine import cloud_config, existing_machine_files, members_files
 from swarmhub.text.rendering import NODE_DIRECTORY, PROJECT_DIRECTORY, NodeFile, TextTemplate, render, script
 from swarmhub.text.roster import roster_csv, roster_page, roster_table
 from swarmhub.text.ssh import jump_options, ssh_options
-from swarmhub.text.storage import QUOTA_PROGRAM, home_files, manager_mount_options, storage_files
+from swarmhub.text.storage import (
+    QUOTA_PROGRAM,
+    home_files,
+    manager_mount_options,
+    shared_export,
+    storage_files,
+)
 
 __all__ = [
     "CERTIFICATE_DIRECTORY",
@@ -30,16 +36,19 @@ __all__ = [
     "TextTemplate",
     "closing_files",
     "cloud_config",
+    "existing_machine_files",
     "front_door_files",
     "home_files",
     "hub_config",
     "jump_options",
     "manager_mount_options",
+    "members_files",
     "render",
     "roster_csv",
     "roster_page",
     "roster_table",
     "script",
+    "shared_export",
     "ssh_options",
     "storage_files",
 ]

@@ -11,6 +11,7 @@ from swarmhub.facts import Endpoints
 from swarmhub.plan import Plan
 from swarmhub.settings import Login, LoginKind
 from swarmhub.sizing import MEGABYTES_PER_GIGABYTE, SYSTEM_MARGIN_MB
+from swarmhub.text.proxies import no_proxy
 
 HUB_SERVICE = "hub"
 PROXY_SERVICE = "proxy"
@@ -42,12 +43,24 @@ def hub_config(plan: Plan, domain: str, storage_address: str) -> str:
             "http_timeout_seconds": HTTP_TIMEOUT_SECONDS,
             "placement": ["node.role==worker"],
             "default_url": "/lab",
+            **_variables(plan),
         },
         "homes": homes_section(plan, storage_address),
     }
     if hub.subdomains:
         document["subdomains"] = True
     return yaml.safe_dump(document, sort_keys=True)
+
+
+def _variables(plan: Plan) -> dict[str, object]:
+    """What servers know of the site's HTTP proxy; nothing where there is none."""
+    proxy = plan.settings.site.http_proxy
+    if proxy is None:
+        return {}
+    direct = no_proxy(plan, plan.network.subnet_cidr, HUB_SERVICE, PROXY_SERVICE)
+    values = {"http_proxy": proxy, "https_proxy": proxy, "no_proxy": direct}
+    # Programs differ in which they read.
+    return {"variables": values | {name.upper(): value for name, value in values.items()}}
 
 
 def homes_section(plan: Plan, storage_address: str) -> dict[str, object] | None:

@@ -8,32 +8,42 @@ from typing import Any
 import yaml
 
 from swarmhub.plan import Machine, Plan
-from swarmhub.settings import Site
+from swarmhub.text.proxies import no_proxy
 from swarmhub.text.rendering import CLOUDINIT_DIRECTORY, NodeFile, ReadableDumper, render, script
 
-METADATA_ADDRESS = "169.254.169.254"
+BOOTSTRAP = NodeFile(path="/opt/swarmhub/bootstrap.sh", content=script("bootstrap.sh"), mode="0755")
+SSHD_DROP_IN = "/etc/ssh/sshd_config.d/10-swarmhub.conf"
 
 
-def _registry_access(site: Site, overlay_cidr: str, subnet_cidr: str) -> tuple[NodeFile, ...]:
-    """What packages and images are fetched through, where the site wants it so."""
-    files = []
-    if site.http_proxy:
-        direct = ",".join(("localhost", "127.0.0.1", METADATA_ADDRESS, subnet_cidr, overlay_cidr))
-        values = {"http_proxy": site.http_proxy, "no_proxy": direct}
+def _registry_access(plan: Plan, subnet_cidr: str) -> tuple[NodeFile, ...]:
+    """What packages, images and certificates are fetched through, where the site wants it so."""
+    files: list[NodeFile] = []
+    proxy, mirror = plan.settings.site.http_proxy, plan.settings.site.registry_mirror
+    if proxy:
+        values = {"http_proxy": proxy, "no_proxy": no_proxy(plan, subnet_cidr)}
+        # The docker command gives it to the containers that it starts, such as the ACME client's.
+        containers = {"default": {"httpProxy": proxy, "httpsProxy": proxy, "noProxy": values["no_proxy"]}}
         files += [
+            NodeFile(path="/etc/swarmhub/proxy.env", content=render("proxy.env", values)),
             NodeFile(
                 path="/etc/apt/apt.conf.d/90swarmhub-proxy",
-                content=render("apt-proxy.conf", {"http_proxy": site.http_proxy}),
+                content=render("apt-proxy.conf", {"http_proxy": proxy}),
             ),
             NodeFile(
                 path="/etc/systemd/system/docker.service.d/10-swarmhub-proxy.conf",
                 content=render("docker-proxy.conf", values),
             ),
+            NodeFile(path="/etc/swarmhub/docker-client.json", content=_json({"proxies": containers})),
         ]
-    if site.registry_mirror:
-        content = json.dumps({"registry-mirrors": [site.registry_mirror]}) + "\n"
-        files.append(NodeFile(path="/etc/swarmhub/docker.json", content=content))
+    if mirror:
+        files.append(
+            NodeFile(path="/etc/swarmhub/docker.json", content=_json({"registry-mirrors": [mirror]}))
+        )
     return tuple(files)
+
+
+def _json(document: object) -> str:
+    return json.dumps(document) + "\n"
 
 
 def cloud_config(
@@ -42,9 +52,9 @@ def cloud_config(
     """A machine's user-data: its identity, its host key, and the few files that the first boot needs."""
     document: dict[str, Any] = yaml.safe_load((CLOUDINIT_DIRECTORY / "machine.yaml").read_text())
     files = (
-        NodeFile(path="/etc/ssh/sshd_config.d/10-swarmhub.conf", content=script("sshd.conf")),
-        NodeFile(path="/opt/swarmhub/bootstrap.sh", content=script("bootstrap.sh"), mode="0755"),
-        *_registry_access(plan.settings.site, plan.overlay.cidr, subnet_cidr),
+        NodeFile(path=SSHD_DROP_IN, content=script("sshd.conf")),
+        BOOTSTRAP,
+        *_registry_access(plan, subnet_cidr),
     )
     document |= {
         "hostname": machine.name,
@@ -60,3 +70,24 @@ def cloud_config(
         "runcmd": [["/opt/swarmhub/bootstrap.sh", plan.ssh_user, str(machine.role)]],
     }
     return "#cloud-config\n" + yaml.dump(document, Dumper=ReadableDumper, sort_keys=True)
+
+
+def existing_machine_files(plan: Plan) -> tuple[NodeFile, ...]:
+    """What an existing machine gets instead of user-data. How people log in to it stays as it is."""
+    return (
+        NodeFile(path="/etc/swarmhub/stack", content=f"{plan.prefix}\n"),
+        NodeFile(path=SSHD_DROP_IN, content=script("sshd-existing.conf")),
+        BOOTSTRAP,
+        *_registry_access(plan, plan.network.subnet_cidr),
+    )
+
+
+def members_files(plan: Plan) -> tuple[NodeFile, ...]:
+    """What closes an existing machine's ports to all but the stack's machines."""
+    members = ", ".join(machine.host.address for machine in plan.machines if machine.host)
+    return (
+        NodeFile(path="/etc/swarmhub/members.nft", content=render("members.nft", {"members": members})),
+        NodeFile(
+            path="/etc/systemd/system/swarmhub-members.service", content=script("swarmhub-members.service")
+        ),
+    )

@@ -45,7 +45,6 @@ def home_files(plan: Plan, subnet_cidr: str) -> tuple[NodeFile, ...]:
         "users": planned.configured_quotas_gb(plan.settings),
     }
     package = PROJECT_DIRECTORY / "images" / "hub" / "swarmhub_hub"
-    shared = {"shared_directory": planned.SHARED_DIRECTORY, "machines_network": subnet_cidr}
     return (
         NodeFile(path=QUOTA_PROGRAM, content=script("quota.py"), mode="0755"),
         *(
@@ -62,10 +61,16 @@ def home_files(plan: Plan, subnet_cidr: str) -> tuple[NodeFile, ...]:
             content=json.dumps(settings, indent=1, sort_keys=True) + "\n",
             mode="0600",
         ),
-        NodeFile(
-            path="/etc/exports.d/swarmhub-shared.exports",
-            content=render("swarmhub-shared.exports", shared) if storage.shared_folder else "",
-        ),
+        shared_export(plan, subnet_cidr),
+    )
+
+
+def shared_export(plan: Plan, subnet_cidr: str) -> NodeFile:
+    """The shared folder's export, empty when there is none."""
+    shared = {"shared_directory": planned.SHARED_DIRECTORY, "machines_network": subnet_cidr}
+    return NodeFile(
+        path="/etc/exports.d/swarmhub-shared.exports",
+        content=render("swarmhub-shared.exports", shared) if plan.settings.storage.shared_folder else "",
     )
 
 

@@ -20,14 +20,6 @@ MakeStudent = Callable[[str], Student]
 FAILED = pytest.StashKey[bool]()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--last-images",
-        action="store_true",
-        help="tests/swarm: use the images built last, with the hub's package from the source laid over them",
-    )
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:

@@ -28,7 +28,9 @@ class Machine:
             (self.bin / name).symlink_to(found)
         for name in ("usermod", "apt-mark", "exportfs", "mount.nfs4", "mkfs.xfs", "curl", "iptables", "nft"):
             self.command(name)
-        self.command("systemctl", "[[ $1 != cat || $2 == ssh.service ]]")
+        self.command("systemctl", "[[ $1 != is-active && ( $1 != cat || $2 == ssh.service ) ]]")
+        self.dnf_conf = directory / "dnf.conf"
+        self.dnf_conf.write_text("[main]\n")
         self.command(
             "dpkg-query", 'printf "docker.io installed\\nrunc installed\\ncontainerd unknown\\n"; exit 1'
         )
@@ -47,10 +49,16 @@ class Machine:
         (self.bin / "dockerd").rename(self.bin / "prepared")
         self.command("apt-get", f"[[ $1 == update ]] || mv {self.bin}/prepared {self.bin}/dockerd")
 
-    def run(self, role: str = "manager") -> subprocess.CompletedProcess[str]:
+    def run(self, role: str = "manager", *more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["bash", str(NODE_DIRECTORY / "bootstrap.sh"), "debian", role],
-            env={"PATH": str(self.bin), "CALLS": str(self.log), "HOME": os.environ["HOME"]},
+            ["bash", str(NODE_DIRECTORY / "bootstrap.sh"), "debian", role, *more],
+            env={
+                "PATH": str(self.bin),
+                "CALLS": str(self.log),
+                "HOME": os.environ["HOME"],
+                "DNF_CONF": str(self.dnf_conf),
+                "REPOSITORIES": str(self.dnf_conf.parent / "yum.repos.d"),
+            },
             capture_output=True,
             text=True,
             timeout=30,
@@ -110,3 +118,39 @@ def test_an_unknown_distribution_is_refused_in_a_sentence(tmp_path: Path) -> Non
     ran = machine.run()
     assert ran.returncode == 1
     assert ran.stderr.startswith("bootstrap: neither apt-get nor dnf is here.")
+
+
+@pytest.mark.skipif(Path("/usr/sbin/dockerd").exists(), reason="this machine's own dockerd would be found")
+def test_rocky_gets_docker_from_dockers_repository_and_holds_it(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, "28.2.2")
+    machine.has_docker()
+    (machine.bin / "dockerd").rename(machine.bin / "prepared")
+    (machine.bin / "apt-mark").unlink()
+    machine.command("dnf", f'[[ "$*" != *docker-ce ]] || mv {machine.bin}/prepared {machine.bin}/dockerd')
+    for _ in range(2):
+        assert machine.run().returncode == 0
+    assert [call for call in machine.calls if call.startswith("dnf")] == [
+        "dnf install -y -q dnf-plugins-core",
+        "dnf config-manager --add-repo https://download.docker.com/linux/rhel/docker-ce.repo",
+        "dnf install -y -q docker-ce",
+    ]
+    assert machine.dnf_conf.read_text() == "[main]\nexclude=docker-ce docker-ce-cli containerd.io\n"
+
+
+def test_the_images_own_firewall_yields_to_the_clouds(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, "28.2.2")
+    machine.has_docker()
+    machine.command("apt-get")
+    machine.command("systemctl", "[[ $1 != cat || $2 == ssh.service ]]")
+    assert machine.run().returncode == 0
+    assert "systemctl disable --now --quiet firewalld.service" in machine.calls
+
+
+def test_a_machine_that_existed_before_keeps_its_firewall_and_its_docker(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, "28.2.2")
+    machine.has_docker()
+    machine.command("apt-get")
+    machine.command("systemctl")
+    for role in ("storage", "manager"):
+        assert machine.run(role, "existing").returncode == 0
+    assert not [call for call in machine.calls if "disable" in call]

@@ -5,9 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from swarmhub.facts import ExistingVolume
-from swarmhub.plan import NAME_MAX_CHARACTERS, cloud_request, overlay_mtu, resource_name
+from swarmhub.plan import (
+    LONGEST_NAME,
+    NAME_MAX_CHARACTERS,
+    address_description,
+    cloud_request,
+    entrance_name,
+    name_prefix,
+    overlay_mtu,
+    resource_name,
+    router_name,
+    subnet_name,
+)
 from swarmhub.settings import read_settings
 from tests.support.stacks import DEV_CONFIG, EXISTING_NETWORK, dev_config, dev_plan
 
@@ -33,9 +46,38 @@ def test_everything_else_is_open_to_members_alone() -> None:
 
 
 def test_a_long_stack_name_is_shortened_to_a_host_name() -> None:
-    name = resource_name("s" * 100, "worker-200")
+    name = resource_name("s" * 100, LONGEST_NAME)
     assert len(name) == NAME_MAX_CHARACTERS
-    assert name.endswith("-worker-200")
+    assert name.endswith(f"-{LONGEST_NAME}")
+
+
+def test_a_stack_name_that_fits_is_in_the_names_as_it_is() -> None:
+    longest = "s" * (NAME_MAX_CHARACTERS - len(f"swarmhub--{LONGEST_NAME}"))
+    assert resource_name(longest, "worker-1") == f"swarmhub-{longest}-worker-1"
+
+
+@given(
+    begin=st.text("ab-", min_size=30, max_size=60),
+    ends=st.lists(st.text("ab-", max_size=20), min_size=2, max_size=5, unique=True),
+)
+def test_stacks_that_begin_alike_share_no_name(begin: str, ends: list[str]) -> None:
+    prefixes = {name_prefix(f"{begin}{end}") for end in ends}
+    assert len(prefixes) == len(ends)
+    for prefix in prefixes:
+        assert not any(other.startswith(f"{prefix}-network") for other in prefixes - {prefix})
+
+
+@pytest.mark.parametrize("stack", ["dev", "a" * 80])
+def test_every_name_of_a_stack_is_one_that_the_sweep_looks_for(stack: str) -> None:
+    network = dev_plan(stack).network
+    for made, what in (
+        (subnet_name(network), "network-subnet"),
+        (router_name(network), "network-router"),
+        (entrance_name(network), "network-entrance"),
+        (address_description(network), "network-address"),
+    ):
+        assert made == resource_name(stack, what)
+        assert len(made) <= NAME_MAX_CHARACTERS
 
 
 @pytest.mark.parametrize("stack", ["a", "spring-school", "x" * 80])
@@ -121,6 +163,7 @@ def test_a_kept_volume_is_taken_up_as_it_is_and_grows_later() -> None:
 def test_the_state_volume_is_right_at_any_size() -> None:
     large = ExistingVolume(id="state-id", size_gb=4, attached=True)
     state = dev_plan(volumes={"swarmhub-dev-state": large}).state
+    assert state is not None
     assert (state.size_gb, state.grows) == (4, False)
 
 

@@ -18,6 +18,7 @@ from swarmhub.facts import (
     Survey,
     Usage,
 )
+from swarmhub.plan import Plan
 from swarmhub.preflight import QUOTAS, Report, check, still_to_make
 from tests.support.stacks import FLAVOR, dev_plan, facts
 
@@ -223,10 +224,83 @@ def test_a_worker_that_seats_nobody_is_refused() -> None:
 def test_twice_the_machines_that_people_need_is_a_warning() -> None:
     worker = {"flavor": "m3.large", "count": 6}
     report = examined(machines__worker=worker, workshop__users=60, limits__memory_gb=1)
+    assert (
+        "machines.worker.count: 6 x m3.large seat 342, and workshop.users is 60. "
+        "machines.worker.count: 2 would do."
+    ) in [str(warning) for warning in report.warnings]
+
+
+def test_what_people_outgrow_is_a_warning() -> None:
+    report = examined(machines__worker={"flavor": "m3.large"}, workshop__users=60)
     assert [str(warning) for warning in report.warnings] == [
         (
-            "machines.worker.count: 6 x m3.large seat 342, and workshop.users is 60. "
-            "machines.worker.count: 2 would do."
+            "storage.size_gb: 60 homes of 0.1 GB hold 6 GB when they are full, and the volume has 2 GB. "
+            "Set it to 8, or remove it; or lower storage.home_quota_gb."
+        ),
+        (
+            "machines.manager: s1.large has 2048 MB of memory, and for 60 people 4 CPUs and 8 GB are "
+            "advised. Choose a larger flavor."
+        ),
+    ]
+
+
+MEDIUM = Flavor(id="m3.medium-id", name="m3.medium", vcpus=8, memory_mb=30720, disk_gb=60)
+
+
+def chosen(users: int, **known: Any) -> tuple[Report, Plan]:
+    """A stack that says of its workers and its volume only for how many people they are."""
+    facts_known = {"flavors": {"s1.large": FLAVOR}, "offered": (FLAVOR, MEDIUM, LARGE), **known}
+    plan = dev_plan(
+        known=facts_known,
+        machines__worker=None,
+        workshop__users=users,
+        limits__memory_gb=2,
+        storage={"home_quota_gb": 5},
+    )
+    survey = Survey(
+        facts=facts(**facts_known),
+        findings=(),
+        warnings=(),
+        passed=(),
+        project=ProjectContents(quotas=ROOMY),
+        credentials=PASSWORD,
+    )
+    return check(plan, survey, NOW), plan
+
+
+def test_people_alone_choose_workers_and_the_volumes_size() -> None:
+    report, plan = chosen(60)
+    assert report.failures == ()
+    assert [worker.flavor_id for worker in plan.workers] == ["m3.medium-id"] * 5
+    assert plan.data is not None
+    assert plan.data.size_gb == 331
+    assert {
+        "machines.worker: chosen for 60 people: 5 x m3.medium (8 CPUs, 30720 MB)",
+        "storage.size_gb: reckoned: 60 x 5 GB + 10 % + 1 GB: 331",
+        "seats: 5 x m3.medium seat 70 (14 each, 2 GB a server)",
+    } <= set(report.passed)
+
+
+def test_workers_that_are_there_keep_their_flavor_and_grow_in_number() -> None:
+    _, plan = chosen(60, first_worker="m3.large")
+    assert [worker.flavor_id for worker in plan.workers] == ["m3.large-id"] * 3
+    _, more = chosen(100, first_worker="m3.large")
+    assert [worker.flavor_id for worker in more.workers] == ["m3.large-id"] * 4
+
+
+def test_fewer_people_do_not_shrink_the_volume() -> None:
+    there = ExistingVolume(id="data-id", size_gb=331, attached=True)
+    report, plan = chosen(10, volumes={"swarmhub-dev-data": there})
+    assert plan.data is not None
+    assert (plan.data.size_gb, plan.data.grows, report.failures) == (331, False, ())
+
+
+def test_without_a_flavor_that_seats_anybody_nothing_is_chosen() -> None:
+    report, _ = chosen(60, offered=(FLAVOR,))
+    assert [str(failure) for failure in report.failures] == [
+        (
+            "machines.worker.flavor: no flavor of the cloud that the image fits seats a server of 2 GB. "
+            "Lower limits.memory_gb, or set site.boot_volume where flavors have no disk."
         )
     ]
 

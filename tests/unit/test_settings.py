@@ -97,9 +97,14 @@ MESSAGES: list[tuple[dict[str, Any], str]] = [
     ({"site__imge": "x"}, "site.imge: this key is unknown. Did you mean image?"),
     (
         {"machines__worker": {"flavour": "s1.large"}},
+        ("machines.worker.flavour: this key is unknown. Did you mean flavor?"),
+    ),
+    (
+        {"machines__worker": None, "machines__manager": None},
         (
-            "machines.worker.flavour: this key is unknown. Did you mean flavor?\n"
-            "machines.worker.flavor: this key is missing. Set it: flavor of each worker."
+            "machines.manager: this key is missing. Set it: flavor of the manager.\n"
+            "machines.worker.flavor: this key is missing. Set it: flavor of each worker; or set "
+            "workshop.users, and one is chosen that seats them."
         ),
     ),
     (
@@ -107,6 +112,14 @@ MESSAGES: list[tuple[dict[str, Any], str]] = [
         (
             "machines.worker.count: 0 is not accepted. It is a whole number from 1 to 200. "
             "Set machines.worker.count to such a value."
+        ),
+    ),
+    (
+        {"machines__worker": None, "machines__manager": None},
+        (
+            "machines.manager: this key is missing. Set it: flavor of the manager.\n"
+            "machines.worker.flavor: this key is missing. Set it: flavor of each worker; or set "
+            "workshop.users, and one is chosen that seats them."
         ),
     ),
     (
@@ -203,7 +216,8 @@ MESSAGES: list[tuple[dict[str, Any], str]] = [
         {"storage": 20},
         (
             "storage: 20 is not a mapping. It has the keys kind, size_gb, home_quota_gb, quota_overrides, "
-            "shared_folder, server, export, keep_after_destroy, protect. Write it as {key: value, ...}."
+            "shared_folder, device, directory, server, export, keep_after_destroy, protect. "
+            "Write it as {key: value, ...}."
         ),
     ),
     (
@@ -216,15 +230,16 @@ MESSAGES: list[tuple[dict[str, Any], str]] = [
     (
         {"storage": {}},
         (
-            "storage.size_gb: this key is missing. storage.kind is volume. "
-            "Set it, or set storage.kind to another of volume, nfs, none."
+            "storage.size_gb: this key is missing. storage.kind is volume. Set it, or set workshop.users, "
+            "and it is reckoned with storage.home_quota_gb, or set storage.kind to another of volume, "
+            "nfs, none."
         ),
     ),
     (
         {"storage": {"kind": "nfs", "server": "10.0.0.5", "size_gb": 3}},
         (
             "storage.export: this key is missing. storage.kind is nfs. "
-            "Set it, or set storage.kind to another of volume, nfs, none.\n"
+            "Set it, or set storage.kind to another of volume, device, directory, nfs, none.\n"
             "storage.size_gb: this key has no meaning with storage.kind: nfs. It belongs to kind: volume. "
             "Remove it, or set storage.kind to volume."
         ),

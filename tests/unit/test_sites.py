@@ -14,12 +14,14 @@ from components.remote_host import OperatorKey
 from components.workshop import Workshop
 from live.cloud import survey_cloud
 from live.configuration import read_stack_file
-from swarmhub.plan import cloud_request, make_plan, name_prefix
+from swarmhub.host_preflight import check_hosts
+from swarmhub.plan import Plan, cloud_request, hosts_request, make_plan, make_plan_on_hosts, name_prefix
 from swarmhub.preflight import check
 from swarmhub.settings import read_settings
 from swarmhub.text import PROJECT_DIRECTORY
 from tests.support.fake_cloud import FakeCloud, flavor, image, thing
 from tests.support.recording import Graph, Recording
+from tests.support.stacks import host_survey
 
 SITES = PROJECT_DIRECTORY / "sites"
 NOW = datetime.datetime(2027, 3, 1, 9, tzinfo=datetime.UTC)
@@ -111,7 +113,10 @@ CLOUDS: dict[str, dict[str, Any]] = {
 
 @functools.cache
 def record(site: str, preview: bool = False) -> Graph:
-    plan, _ = examined(site)
+    return recorded(examined(site)[0], preview)
+
+
+def recorded(plan: Plan, preview: bool) -> Graph:
     outputs = {
         "command:local:Command": lambda name, _: {"stdout": "ssh-ed25519 KEY x\nprivate\n"},
         "command:remote:Command": lambda name, _: {"stdout": "SWMTKN-1-token"},
@@ -130,7 +135,22 @@ def examined(site: str) -> Any:
 
 
 def test_every_example_is_tried() -> None:
-    assert {path.name for path in SITES.iterdir()} == {f"Pulumi.{site}.yaml" for site in CLOUDS}
+    sites = {*CLOUDS, "existing-machines"}
+    assert {path.name for path in SITES.iterdir()} == {f"Pulumi.{site}.yaml" for site in sites}
+
+
+def test_existing_machines_pass_and_have_the_same_graph_before_and_after() -> None:
+    stack, sections = read_stack_file(SITES / "Pulumi.existing-machines.yaml")
+    settings = read_settings(sections)
+    survey = host_survey(sections, memory_mb=65536, vcpus=16, device_holds="")
+    plan = make_plan_on_hosts(settings, survey, stack)
+    report = check_hosts(plan, hosts_request(settings, stack), survey, NOW)
+    assert report.failures == report.warnings == ()
+    assert report.seats >= (settings.workshop.users or 0)
+    assert stack == "existing-machines"
+    graphs = [recorded(plan, preview) for preview in (False, True)]
+    assert {each.name for each in graphs[0]} == {each.name for each in graphs[1]}
+    assert {"homes-quotas", "homes-mount", "worker-2-members"} <= {each.name for each in graphs[0]}
 
 
 @pytest.mark.parametrize("site", CLOUDS)

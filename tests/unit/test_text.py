@@ -55,9 +55,22 @@ def test_cloud_config_behind_a_proxy_and_a_mirror() -> None:
         'Acquire::https::Proxy "http://proxy.example.org:3128";'
         in written["/etc/apt/apt.conf.d/90swarmhub-proxy"]
     )
+    assert "https_proxy=http://proxy.example.org:3128" in written["/etc/swarmhub/proxy.env"]
+    containers = json.loads(written["/etc/swarmhub/docker-client.json"])["proxies"]["default"]
+    assert containers["httpsProxy"] == "http://proxy.example.org:3128"
     docker = written["/etc/systemd/system/docker.service.d/10-swarmhub-proxy.conf"]
     assert '"HTTPS_PROXY=http://proxy.example.org:3128"' in docker
     assert '"NO_PROXY=localhost,127.0.0.1,169.254.169.254,10.20.0.0/24,10.80.0.0/20"' in docker
+
+
+def test_students_servers_know_the_sites_proxy() -> None:
+    plan = dev_plan(site__http_proxy="http://proxy.example.org:3128")
+    variables = yaml.safe_load(text.hub_config(plan, "hub.example.org", "10.20.0.11"))["user_server"][
+        "variables"
+    ]
+    assert variables["http_proxy"] == variables["HTTPS_PROXY"] == "http://proxy.example.org:3128"
+    # The server talks to its hub by the service's name.
+    assert variables["no_proxy"].split(",")[:4] == ["localhost", "127.0.0.1", "hub", "proxy"]
 
 
 def test_hub_config(golden: Golden) -> None:

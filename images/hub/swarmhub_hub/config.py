@@ -55,6 +55,7 @@ class UserServer:
     http_timeout_seconds: int
     placement: tuple[str, ...]
     default_url: str
+    variables: Mapping[str, str]
 
     @property
     def system_memory_bytes(self) -> int:
@@ -102,6 +103,7 @@ def _parse_user_server(section: Section) -> UserServer:
         http_timeout_seconds=section.whole("http_timeout_seconds"),
         placement=section.texts("placement"),
         default_url=section.text("default_url", "a path that begins with /", r"/.*"),
+        variables=section.variables("variables"),
     )
     section.close()
     return server
@@ -244,6 +246,7 @@ def trait_values(settings: Settings, secrets: Secrets) -> dict[str, Any]:
         "Spawner.start_timeout": server.start_timeout_seconds,
         "Spawner.http_timeout": server.http_timeout_seconds,
         "Spawner.default_url": server.default_url,
+        "Spawner.environment": dict(server.variables),
         # Without a command the spawner looks for the image on the hub's machine, where it need not be.
         "Spawner.cmd": ["jupyterhub-singleuser"],
         "Spawner.options_form": render_form(server.environments),
@@ -252,7 +255,8 @@ def trait_values(settings: Settings, secrets: Secrets) -> dict[str, Any]:
         # Never more promised than there is: a server that could be started can use what it was promised.
         "Spawner.mem_guarantee": default.memory_bytes,
         "Spawner.cpu_limit": default.cpus,
-        "Spawner.notebook_dir": settings.homes.mount_path if settings.homes else "",
+        # Without homes, the container's own: what a cell writes is what the file browser shows.
+        "Spawner.notebook_dir": settings.homes.mount_path if settings.homes else "~",
         "SwarmHubSpawner.image": default.image,
         "SwarmHubSpawner.network_name": server.network,
         "SwarmHubSpawner.use_internal_ip": True,

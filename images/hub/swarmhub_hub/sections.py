@@ -93,6 +93,13 @@ class Section:
         section = self.section(key)
         return {str(name): section.texts(str(name)) for name in section._content}
 
+    def variables(self, key: str) -> dict[str, str]:
+        """Take variables of the environment; none when the key is not there."""
+        if key not in self._content:
+            return {}
+        section = self.section(key)
+        return {str(name): section.text(str(name)) for name in section._content}
+
     def sections(self, key: str) -> list[Section]:
         """Take a list of mappings, at least one."""
         entries: list[object] = self._take(

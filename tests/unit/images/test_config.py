@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,19 @@ def test_the_shared_folder_is_on_the_homes_server(document: dict[str, Any]) -> N
     }
     del document["homes"]["shared"]["writers"]
     assert problems_of(document) == ["homes.shared.writers: is missing. It must be the name of a group."]
+
+
+def test_servers_have_the_sites_variables_and_none_without(document: dict[str, Any]) -> None:
+    settings = parse_settings(document)
+    secrets = Secrets(
+        proxy_token="p", probe_token="q", login={"user-password": "u" * 8, "admin-password": "a" * 12}
+    )
+    assert settings.user_server.variables == {}
+    document["user_server"]["variables"] = {"http_proxy": "http://proxy.example.org:3128"}
+    values = trait_values(replace(settings, user_server=parse_settings(document).user_server), secrets)
+    assert values["Spawner.environment"] == {"http_proxy": "http://proxy.example.org:3128"}
+    document["user_server"]["variables"] = {"http_proxy": 3}
+    assert problems_of(document) == ["user_server.variables.http_proxy: 3 is not a text."]
 
 
 def test_parse_settings_names_a_missing_key(document: dict[str, Any]) -> None:

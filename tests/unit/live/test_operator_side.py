@@ -30,7 +30,8 @@ def test_a_key_pair_left_half_made_is_made_afresh(tmp_path: Path) -> None:
     directory = tmp_path / "ssh" / "dev"
     directory.mkdir(parents=True)
     (directory / "new").write_text("half")
-    assert ensure_operator_key("dev", tmp_path).private.startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
+    private = ensure_operator_key("dev", tmp_path).private or ""
+    assert private.startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
 
 
 def test_without_ssh_keygen_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,134 @@
+"""A stack on machines that are there already: `pulumi up` to a first cell, and all gone again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from rehearsal.native_swarm import Node
+from scripts.stack import ChangeFailed, Stack
+from tests.existing.conftest import DOMAIN, Lab
+from tests.existing.looking import take_inventory
+
+STATE = "/var/lib/swarmhub/state"
+
+
+@pytest.fixture(scope="module")
+def stack(lab: Lab) -> Iterator[Stack]:
+    """The stack with one worker; `up` has tried a login, a server and a cell by then."""
+    made = lab.with_workers(1)
+    try:
+        made.change("up")
+        yield made
+    finally:
+        if made.count_resources():
+            made.change("destroy")
+
+
+def curl(lab: Lab, path: str) -> str:
+    manager = lab.machines[0].address
+    command = [
+        "curl",
+        "--silent",
+        "--fail",
+        "--max-time",
+        "20",
+        "--noproxy",
+        "*",
+        "--cacert",
+        str(lab.issuer_root),
+    ]
+    command += ["--resolve", f"{DOMAIN}:443:{manager}", f"https://{DOMAIN}{path}"]
+    return str(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def nodes(lab: Lab) -> list[str]:
+    listed = lab.machines[0].run("docker", "node", "ls", "--format", "{{.Hostname}} {{.Status}}")
+    return sorted(listed.splitlines())
+
+
+def reaches(machine: Node, address: str, port: int) -> bool:
+    try:
+        machine.run("timeout", "3", "bash", "-c", f"exec 3<>/dev/tcp/{address}/{port}")
+    except Exception:
+        return False
+    return True
+
+
+def test_up_ends_with_a_hub_that_answers_under_its_name(lab: Lab, stack: Stack) -> None:
+    outputs = stack.outputs()
+    assert outputs["url"] == f"https://{DOMAIN}"
+    assert outputs["seats"] > 1
+    assert "version" in json.loads(curl(lab, "/hub/api/"))
+    assert nodes(lab) == ["machine-1 Ready", "machine-2 Ready"]
+
+
+def test_proxy_and_mirror_reach_docker_and_what_it_starts(lab: Lab, stack: Stack) -> None:
+    gate = f"http://{lab.host_address}"
+    for machine in lab.machines[:2]:
+        info = json.loads(machine.run("docker", "info", "--format", "{{json .}}"))
+        assert info["RegistryConfig"]["Mirrors"] == [f"{gate}:5000/"]
+        assert info["HttpProxy"] == info["HttpsProxy"] == f"{gate}:3128"
+        assert "10.80.0.0/20" in info["NoProxy"]
+    started = lab.machines[0].run("docker", "run", "--rm", "--entrypoint", "env", "swarmhub/acme:dev")
+    assert f"HTTPS_PROXY={gate}:3128" in started.splitlines()
+
+
+def test_a_second_up_changes_nothing(stack: Stack) -> None:
+    stack.change("up", "--expect-no-changes")
+
+
+def test_only_the_stacks_machines_reach_the_swarm(lab: Lab, stack: Stack) -> None:
+    manager, worker, stranger = lab.machines
+    assert reaches(worker, manager.address, 2377)
+    assert not reaches(stranger, manager.address, 2377)
+    assert not reaches(stranger, worker.address, 7946)
+    assert reaches(stranger, manager.address, 443)
+
+
+def test_a_machine_comes_and_goes_and_no_other_notices(lab: Lab, stack: Stack) -> None:
+    manager, _, other = lab.machines
+    hub = manager.run("docker", "ps", "--quiet", "--filter", "name=hub").split()
+    lab.with_workers(2).change("up")
+    assert nodes(lab) == ["machine-1 Ready", "machine-2 Ready", "machine-3 Ready"]
+    lab.with_workers(1).change("up")
+    assert nodes(lab) == ["machine-1 Ready", "machine-2 Ready"]
+    assert lab.before[2].differences(take_inventory(other)) == []
+    assert manager.run("docker", "ps", "--quiet", "--filter", "name=hub").split() == hub
+
+
+def test_a_machine_of_another_stack_is_refused(lab: Lab, stack: Stack) -> None:
+    other = lab.stack_named("another")
+    with pytest.raises(ChangeFailed) as refused:
+        other.change("up")
+    assert "is part of the stack swarmhub-on-machines already" in str(refused.value)
+    other.remove()
+
+
+def test_destroy_leaves_the_machines_as_they_were(lab: Lab, stack: Stack) -> None:
+    stack.change("destroy")
+    assert stack.count_resources() == 0
+    for machine, before in zip(lab.machines, lab.before, strict=True):
+        assert "\n".join(before.differences(take_inventory(machine))) == "", machine.name
+
+
+def test_what_is_kept_is_taken_up_again(lab: Lab, stack: Stack) -> None:
+    manager = lab.machines[0]
+    # The key stays in ssh-agent this time.
+    keeping = {"storage": {"kind": "none", "keep_after_destroy": True}, "with_agent": True}
+    lab.with_workers(1, **keeping).change("up")
+    assert "PRIVATE KEY" not in json.dumps(stack.pulumi.export())
+    database = manager.run("stat", "--format=%i", f"{STATE}/hub/jupyterhub.sqlite")
+    lab.with_workers(1, **keeping).change("destroy")
+    left = lab.before[0].differences(take_inventory(manager))
+    assert left
+    assert [line for line in left if "  /var/lib/swarmhub/state" not in line] == []
+    with pytest.raises(ChangeFailed, match="keeps the hub's state of the stack swarmhub-on-machines"):
+        lab.stack_named("another").change("up")
+    lab.with_workers(1).change("up")
+    assert manager.run("stat", "--format=%i", f"{STATE}/hub/jupyterhub.sqlite") == database
+    stack.change("destroy")
+    assert lab.before[0].differences(take_inventory(manager)) == []
