@@ -154,6 +154,13 @@ def known_ids(export: Mapping[str, Any]) -> set[str]:
     return {each["id"] for each in _deployment(export).get("resources") or [] if each.get("id")}
 
 
+def is_in_a_cloud(export: Mapping[str, Any]) -> bool:
+    """Whether the stack makes anything in a cloud; on existing machines the next `up` finds what there is."""
+    deployment = _deployment(export)
+    pending = [each["resource"] for each in deployment.get("pending_operations") or []]
+    return any("openstack" in each["type"] for each in [*(deployment.get("resources") or []), *pending])
+
+
 def pending_volumes(export: Mapping[str, Any]) -> set[str]:
     """The names of the volumes that were being created when the run was ended."""
     return {
@@ -224,13 +231,15 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     export = json.loads(options.stack_export.read_text())
-    try:
-        cloud = open_connection(options.cloud)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
-    settle(cloud, options.stack)
-    said = sweep(cloud, export, options.stack, dry_run=options.dry_run)
+    said = []
+    if is_in_a_cloud(export):
+        try:
+            cloud = open_connection(options.cloud)
+        except UserError as error:
+            print(error, file=sys.stderr)
+            return 1
+        settle(cloud, options.stack)
+        said = sweep(cloud, export, options.stack, dry_run=options.dry_run)
     for sentence in said:
         print(f"sweep: {sentence}", flush=True)
     if options.write_cleaned:

@@ -110,9 +110,12 @@ merge /etc/swarmhub/docker.json /etc/docker/daemon.json
 merge /etc/swarmhub/docker-client.json /root/.docker/config.json
 
 usermod -aG docker "$ssh_user"
-# A reload takes seconds of a first boot.
-[[ $(systemctl show --property=NeedDaemonReload --value docker.service) != yes ]] || systemctl daemon-reload
-if [[ -e /etc/swarmhub/docker.json || -e /etc/systemd/system/docker.service.d/10-swarmhub-proxy.conf ]]; then
+# A reload takes seconds of a first boot. systemd does not see that it needs one for a directory of drop-ins that is new.
+docker_proxy=/etc/systemd/system/docker.service.d/10-swarmhub-proxy.conf
+if [[ -e $docker_proxy || $(systemctl show --property=NeedDaemonReload --value docker.service) == yes ]]; then
+  systemctl daemon-reload
+fi
+if [[ -e /etc/swarmhub/docker.json || -e $docker_proxy ]]; then
   systemctl restart docker.service
 fi
 systemctl is-enabled --quiet docker.service || systemctl enable docker.service

@@ -10,6 +10,8 @@ mapfile -t ids < <(docker node ls --quiet --filter "name=$name")
 for id in "${ids[@]}"; do
   # The filter takes names that only begin so.
   [[ $(docker node inspect --format '{{.Description.Hostname}}' "$id") == "$name" ]] || continue
+  servers=$(docker node ps --filter desired-state=running --format '{{.Name}}' "$id" | sed -n 's/^\(user-.*\)\.[^.]*$/\1/p' | sort -u)
+  [[ -z $servers ]] || echo "swarm: $name leaves. These servers end, and start again on another worker when their people do:" $servers
   docker node update --availability drain "$id" >/dev/null
   deadline=$((SECONDS + wait_seconds))
   while [[ $(docker node ps --format '{{.CurrentState}}' "$id") == *Running* ]]; do

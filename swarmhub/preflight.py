@@ -311,7 +311,7 @@ def covers(names: Collection[str], host: str) -> bool:
 
 def _orders_too_often(plan: Plan) -> list[Finding]:
     """A warning where each `destroy` throws away what the issuer gives five times a week."""
-    if plan.certificate.issuer is not Issuer.LETSENCRYPT or plan.state.keep:
+    if plan.certificate.issuer is not Issuer.LETSENCRYPT or plan.settings.storage.keep_after_destroy:
         return []
     problem = "every destroy deletes the certificate, and letsencrypt gives five a week for a name"
     remedy = "Keep the volumes, or set tls.issuer to letsencrypt-staging while you try"

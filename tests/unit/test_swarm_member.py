@@ -27,6 +27,11 @@ case "$1 $2" in
       esac
     done ;;
   "node ps")
+    if [[ $3 == --filter ]]; then
+      read -r _ _ _ _ tasks <"${@: -1}"
+      for ((n = 0; n < tasks; n++)); do printf "user-ada$n.1\nproxy.1\n"; done
+      exit
+    fi
     read -r _ _ availability _ tasks <"$5"
     for ((n = 0; n < tasks; n++)); do echo "Running 3 minutes ago"; done
     echo "Shutdown 1 second ago"
@@ -103,6 +108,10 @@ def test_a_leaving_worker_is_drained_and_then_removed(swarm: Path) -> None:
     node(swarm, "c", "worker-10 ready active 10.20.0.30 1")
     ran = run(swarm, "remove-swarm-member.sh", "worker-1")
     assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout == (
+        "swarm: worker-1 leaves. These servers end, and start again on another worker when their people do: "
+        "user-ada0 user-ada1\n"
+    )
     assert set(nodes(swarm)) == {"m", "c"}
     assert nodes(swarm)["c"] == "worker-10 ready active 10.20.0.30 1"
     calls = (swarm / "calls").read_text()

@@ -83,3 +83,10 @@ def test_without_the_cloud_the_state_stays_as_it_is(
     shown = capfd.readouterr().err
     assert shown.startswith("site.cloud: no OpenStack credentials were found.")
     assert "Traceback" not in shown
+
+
+def test_on_existing_machines_no_cloud_is_asked(tmp_path: Path, said: list[str]) -> None:
+    pending = {"type": "creating", "resource": {"type": "command:remote:Command"}}
+    stack = stack_with(tmp_path, pending_operations=[pending])
+    assert mend(stack, cloud=None, say=said.append) is True
+    assert calls(stack) == ["stack export", "stack import"]
