@@ -94,7 +94,18 @@ def test_a_machine_comes_and_goes_and_no_other_notices(lab: Lab, stack: Stack) -
     hub = manager.run("docker", "ps", "--quiet", "--filter", "name=hub").split()
     lab.with_workers(2).change("up")
     assert nodes(lab) == ["machine-1 Ready", "machine-2 Ready", "machine-3 Ready"]
+    # Named and placed as a student's server that has come to be there.
+    there = [
+        "--name=user-ada",
+        f"--constraint=node.hostname=={other.name}",
+        "swarmhub/user:dev",
+        "sleep",
+        "600",
+    ]
+    manager.run("docker", "service", "create", "--quiet", *there)
     lab.with_workers(1).change("up")
+    manager.run("docker", "service", "rm", "user-ada")
+    assert f"swarm: {other.name} leaves. These servers end" in lab.stack.log("up").read_text()
     assert nodes(lab) == ["machine-1 Ready", "machine-2 Ready"]
     assert lab.before[2].differences(take_inventory(other)) == []
     assert manager.run("docker", "ps", "--quiet", "--filter", "name=hub").split() == hub

@@ -17,7 +17,7 @@ from swarmhub.errors import Finding, UserError
 from swarmhub.settings import Settings, keys_of, read_settings
 from tests.conftest import GOLDEN
 from tests.support.recording import PROJECT, flatten_config
-from tests.support.stacks import dev_config
+from tests.support.stacks import dev_config, host_config
 
 LONGEST_MESSAGE_CHARACTERS = 1000
 
@@ -52,8 +52,7 @@ def key_paths(section: type, path: tuple[str, ...] = ()) -> Iterator[tuple[str, 
             yield from key_paths(key.section, (*path, name))
 
 
-def with_value(path: tuple[str, ...], value: Any) -> dict[str, Any]:
-    config = dev_config()
+def with_value(config: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
     place = config
     for name in path[:-1]:
         inner = place.get(name)
@@ -76,7 +75,9 @@ def findings_of(read: Callable[[], object]) -> list[str]:
 def broken_configurations() -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path in key_paths(Settings):
         for kind, value in JUNK.items():
-            yield ".".join(path), kind, with_value(path, value)
+            yield ".".join(path), kind, with_value(dev_config(), path, value)
+            if path[0] in ("site", "machines", "storage"):
+                yield ".".join(path), kind, with_value(host_config(), path, value)
 
 
 def test_hundreds_of_broken_values_are_refused_by_key_with_a_remedy() -> None:
