@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ ORDERED = {"issuer": "acme", "email": "ada@example.org", "directory_url": f"http
 SHIMS = {name: Path(__file__).with_name(name) for name in ("docker", "systemctl")}
 UPLOAD_MAX_MB = 64
 ORDER_SECONDS = 120
+RELOAD_SECONDS = 20
 BOUND = ("etc/swarmhub", "opt/swarmhub", "var/lib/swarmhub")
 STATE = planned.FRONT_DOOR_STATE_DIRECTORY.lstrip("/")
 
@@ -63,8 +66,16 @@ class Manager:
         for _ in range(3):
             code, said = self.run("/opt/swarmhub/ensure-certificate.sh", *arguments)
             if code == 0:
+                self.await_former_workers()
                 return said
         raise AssertionError(said)
+
+    def await_former_workers(self) -> None:
+        """Wait until none of those that nginx had before takes connections; the new ones are there."""
+        deadline = time.monotonic() + RELOAD_SECONDS
+        while count_workers() != os.cpu_count():
+            assert time.monotonic() < deadline, "former workers of nginx take connections"
+            time.sleep(0.05)
 
     def ensure_front_door(self, changed: str = "", orders: str = "orders", domain: str = DOMAIN) -> None:
         arguments = (
@@ -110,6 +121,16 @@ class Manager:
     def served(self) -> Path:
         """The certificate that nginx serves."""
         return self.files / STATE / "certificate/fullchain.pem"
+
+
+def count_workers() -> int:
+    """How many of nginx's workers in this network take connections."""
+    here, count = Path("/proc/self/ns/net").readlink(), 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            title = (process / "cmdline").read_bytes().rstrip(b"\0 ")
+            count += title == b"nginx: worker process" and (process / "ns/net").readlink() == here
+    return count
 
 
 def serial(certificate: Path) -> str:

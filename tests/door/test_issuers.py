@@ -17,9 +17,9 @@ import pytest
 
 from live.probe import FixedResolver
 from swarmhub.text import OwnCertificate
-from tests.door.conftest import DOMAIN, STATE, Manager, curl, serial
+from tests.door.conftest import DOMAIN, RELOAD_SECONDS, STATE, Manager, curl, serial
 
-TAKEN_UP_SECONDS = 10
+END = "-----END CERTIFICATE-----\n"
 CA = "/var/lib/swarmhub/own-ca.pem"
 OWN = {"issuer": "files", "certificate_file": "unread.pem", "key_file": "unread.key"}
 
@@ -48,18 +48,14 @@ def issue(authority: Path) -> OwnCertificate:
     return OwnCertificate(chain=files["pem"].read_text(), key=files["key"].read_text())
 
 
-def wait_until_served(wanted: Path) -> None:
-    """Wait until nginx serves this certificate; the signal to reload returns at once."""
-    deadline = time.monotonic() + TAKEN_UP_SECONDS
-    expected = ssl.PEM_cert_to_DER_cert(wanted.read_text().partition("-----END CERTIFICATE-----")[0] + END)
-    while time.monotonic() < deadline:
-        if ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", 443))) == expected:
-            return
+def wait_until_served(manager: Manager) -> None:
+    """Wait until nginx serves the certificate that is in place; the signal to reload returns at once."""
+    deadline = time.monotonic() + RELOAD_SECONDS
+    expected = ssl.PEM_cert_to_DER_cert(manager.served.read_text().partition(END)[0] + END)
+    while ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", 443))) != expected:
+        assert time.monotonic() < deadline, f"{manager.served} is not served"
         time.sleep(0.1)
-    raise AssertionError(f"{wanted} is not served")
-
-
-END = "-----END CERTIFICATE-----\n"
+    manager.await_former_workers()
 
 
 @contextmanager
@@ -84,7 +80,7 @@ def own(certified: Manager, authority: Path) -> Iterator[Manager]:
         (certified.files / CA.lstrip("/")).write_text((authority / "ca.pem").read_text())
         certified.configure(own=issue(authority), tls=OWN)
         certified.ensure_front_door(changed="changed", orders="no-orders")
-        wait_until_served(certified.served)
+        wait_until_served(certified)
         yield certified
 
 
@@ -105,7 +101,7 @@ def test_another_certificate_in_the_files_is_taken_up(own: Manager, authority: P
     before = serial(own.served)
     own.configure(own=issue(authority), tls=OWN)
     own.ensure_front_door(changed="changed", orders="no-orders")
-    wait_until_served(own.served)
+    wait_until_served(own)
     assert serial(own.served) != before
     assert (own.files / STATE / "certificate/privkey.pem").stat().st_mode & 0o777 == 0o600
 
@@ -120,7 +116,7 @@ def by_host(certified: Manager, authority: Path) -> Iterator[Manager]:
         (certified.files / CA.lstrip("/")).write_text((authority / "ca.pem").read_text())
         certified.configure(own=issue(authority), tls=OWN, subdomains=True)
         certified.ensure_front_door(changed="changed", orders="no-orders")
-        wait_until_served(certified.served)
+        wait_until_served(certified)
         yield certified
 
 
@@ -148,7 +144,7 @@ def plain(certified: Manager) -> Iterator[Manager]:
     with changed_over(certified):
         certified.configure(tls={"issuer": "none"})
         certified.ensure_front_door(changed="changed", orders="no-orders")
-        deadline = time.monotonic() + TAKEN_UP_SECONDS
+        deadline = time.monotonic() + RELOAD_SECONDS
         while time.monotonic() < deadline and listens(443):
             time.sleep(0.1)
         yield certified
