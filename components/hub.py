@@ -9,7 +9,9 @@ import pulumi
 import pulumi_docker as docker
 
 from components.generated import generate_word
+from components.images import Images
 from components.login import make_login_secrets
+from components.registry import Registry
 from components.storage import Homes
 from components.swarm import Swarm
 from swarmhub import plan as planned
@@ -40,12 +42,12 @@ class Hub(pulumi.ComponentResource):
         domain: pulumi.Output[str],
         swarm: Swarm,
         storage: Homes,
-        after: Sequence[pulumi.Resource],
+        registry: Registry | None,
+        images: Images,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("swarmhub:hub:Hub", name, None, opts)
         self._swarm, self._name = swarm, name
-        images = plan.settings.hub.images
         self.login = make_login_secrets(name, plan, self)
         self.probe_token = generate_word(f"{name}-probe-token", TOKEN_CHARACTERS, self)
         proxy_token = self._secret(
@@ -56,7 +58,8 @@ class Hub(pulumi.ComponentResource):
             "probe-token": self._secret("probe-token", self.probe_token),
             **{file: self._secret(file, value) for file, value in self.login.files.items()},
         }
-        self.config = pulumi.Output.all(domain, storage.address).apply(lambda pair: hub_config(plan, *pair))
+        known = [domain, storage.address, images.digests, *([registry.address] if registry else [])]
+        self.config = pulumi.Output.all(*known).apply(lambda values: hub_config(plan, *values))
         config = docker.ServiceConfig(
             f"{name}-config",
             data=encode(self.config),
@@ -64,13 +67,13 @@ class Hub(pulumi.ComponentResource):
         )
         self.proxy = self._service(
             PROXY_SERVICE,
-            image=images.proxy,
+            image=plan.settings.hub.images.proxy,
             environment={"PROXY_BY_HOST": "true"} if plan.settings.hub.subdomains else None,
             secrets=self._mounted({"proxy-token": proxy_token}, readable_by_all=True),
         )
         self.hub = self._service(
             HUB_SERVICE,
-            image=images.hub,
+            image=plan.settings.hub.images.hub,
             secrets=self._mounted(secrets),
             configs=[
                 docker.ServiceTaskSpecContainerSpecConfigArgs(
@@ -83,7 +86,7 @@ class Hub(pulumi.ComponentResource):
                 *([self._bind(planned.HOMES_DIRECTORY, "/srv/homes")] if plan.homes else []),
             ],
             # A changed image is on every worker before the hub starts servers from it.
-            depends_on=[storage.ready, *after],
+            depends_on=[storage.ready, *images.ready],
         )
         self.register_outputs({"hub": self.hub.id, "proxy": self.proxy.id})
 

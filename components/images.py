@@ -5,32 +5,72 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pulumi
+from pulumi_command import remote
 
+from components.registry import Registry
 from components.remote_host import RemoteHost
+from swarmhub.digests import common_digests
 
 # The largest images have 10 GB; slow sites manage some 10 MB/s.
 PULL_SECONDS = 1500
 
 
 class Images(pulumi.ComponentResource):
-    """``ready`` is a command for each machine, done when all its images are there."""
+    """``ready`` is a command for each machine, done when all its images are there.
+
+    ``digests`` are those of the workers' images, by name. ``workers`` come each with the step after which it
+    is a member of the swarm: only then does the swarm's own registry answer it.
+    """
 
     def __init__(
         self,
         name: str,
         *,
-        wanted: Mapping[RemoteHost, Sequence[str]],
+        manager: RemoteHost,
+        on_manager: Sequence[str],
+        workers: Mapping[RemoteHost, pulumi.Resource],
+        on_workers: Sequence[str],
+        refresh: int,
+        registry: Registry | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("swarmhub:images:Images", name, None, opts)
-        self.ready = [
-            host.run(
-                f"{name}-{host.name}",
-                steps=["ensure-images.sh"],
-                arguments=[str(PULL_SECONDS), *sorted(set(images))],
-                limit_seconds=PULL_SECONDS + 60,
-                parent=self,
-            )
-            for host, images in wanted.items()
-        ]
+        self._name = name
+        images = sorted(set(on_workers))
+        again = ["--again", str(refresh)] if refresh else []
+        here = {
+            worker.name: self._pull(worker, [*again, *images], registry, joined)
+            for worker, joined in workers.items()
+        }
+        self.ready = [self._pull(manager, sorted(set(on_manager))), *here.values()]
+        said = pulumi.Output.all(**{worker: step.stdout for worker, step in here.items()})
+        self.digests = said.apply(_agree)
         self.register_outputs({})
+
+    def _pull(
+        self,
+        host: RemoteHost,
+        words: Sequence[str],
+        registry: Registry | None = None,
+        joined: pulumi.Resource | None = None,
+    ) -> remote.Command:
+        first = ["ensure-registry-access.sh"] if registry else []
+        return host.run(
+            f"{self._name}-{host.name}",
+            steps=[*first, "ensure-images.sh"],
+            arguments=[
+                str(PULL_SECONDS),
+                *(registry.name_of(word) if registry else word for word in words),
+            ],
+            files=registry.access_files() if registry else (),
+            depends_on=[*registry.built, joined] if registry and joined else (),
+            limit_seconds=PULL_SECONDS + 60,
+            parent=self,
+        )
+
+
+def _agree(said: Mapping[str, str]) -> dict[str, str]:
+    digests, sentences = common_digests(said)
+    for sentence in sentences:
+        pulumi.warn(sentence)
+    return digests

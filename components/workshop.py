@@ -12,6 +12,7 @@ from components.hub import Hub
 from components.images import Images
 from components.openstack import make_ground
 from components.probe import Probe
+from components.registry import Registry
 from components.remote_host import OperatorKey
 from components.storage import Homes
 from components.swarm import Swarm
@@ -53,16 +54,22 @@ class Workshop(pulumi.ComponentResource):
             opts=child,
         )
         swarm = Swarm("swarm", plan=plan, network=network, manager=manager, workers=workers, opts=child)
+        registry = None
+        if plan.built:
+            registry = Registry(
+                "registry", plan=plan, swarm=swarm, subnet_cidr=network.subnet_cidr, opts=child
+            )
         hub_images = plan.settings.hub.images
         images = Images(
             "images",
-            wanted={
-                manager.host: [hub_images.hub, hub_images.proxy, hub_images.front_door, hub_images.acme],
-                **{
-                    worker.host: [environment.image for environment in plan.environments]
-                    for worker in workers
-                },
+            manager=manager.host,
+            on_manager=[hub_images.hub, hub_images.proxy, hub_images.front_door, hub_images.acme],
+            workers={
+                worker.host: joined for worker, joined in zip(workers, swarm.workers_ready, strict=True)
             },
+            on_workers=[environment.image for environment in plan.environments],
+            refresh=hub_images.refresh,
+            registry=registry,
             opts=child,
         )
         self.address = manager.reached_at
@@ -76,7 +83,8 @@ class Workshop(pulumi.ComponentResource):
             domain=self.domain,
             swarm=swarm,
             storage=storage,
-            after=images.ready,
+            registry=registry,
+            images=images,
             opts=child,
         )
         records = None

@@ -1,23 +1,24 @@
 #!/usr/bin/env bash
-# Have container images on this machine before anything runs from them; one that is here already is not asked for again.
-# usage: ensure-images.sh LIMIT_SECONDS IMAGE...
+# Have container images on this machine before anything runs from them; one that is here already is not asked for again,
+# unless NUMBER is another than the last time. Prints the digest of each that came from a registry, for who starts it.
+# usage: ensure-images.sh LIMIT_SECONDS [--again NUMBER] IMAGE...
 set -euo pipefail
-[[ $# -ge 2 && $1 =~ ^[0-9]+$ ]] || { echo "usage: ensure-images.sh LIMIT_SECONDS IMAGE..." >&2; exit 2; }
+usage() { echo "usage: ensure-images.sh LIMIT_SECONDS [--again NUMBER] IMAGE..." >&2; exit 2; }
+[[ $# -ge 2 && $1 =~ ^[0-9]+$ ]] || usage
 limit_seconds=$1
 shift
 attempts=3
-
-# Mostly all are: one question instead of many.
-if docker image inspect "$@" >/dev/null 2>&1; then
-  printf 'image %s: here already\n' "$@"
-  exit 0
+pulled_file=${PULLED_FILE:-/var/lib/swarmhub/images-pulled} number=
+if [[ $1 == --again ]]; then
+  [[ $# -ge 3 && $2 =~ ^[0-9]+$ ]] || usage
+  number=$2
+  shift 2
 fi
-for image; do
-  if docker image inspect "$image" >/dev/null 2>&1; then
-    echo "image $image: here already"
-    continue
-  fi
-  begin=$SECONDS
+again=0
+[[ -z $number || ( -e $pulled_file && $(<"$pulled_file") == "$number" ) ]] || again=1
+
+pull() {
+  local image=$1 begin=$SECONDS attempt left code said
   for ((attempt = 1; ; attempt++)); do
     left=$((limit_seconds - SECONDS))
     code=0
@@ -36,4 +37,42 @@ for image; do
     sleep "${RETRY_SECONDS:-5}"
   done
   echo "image $image: pulled in $((SECONDS - begin)) s"
-done
+}
+
+# A line for each image with what it was pulled as, one for each repository; fails when one is not here.
+look() {
+  docker image inspect --format '{{join .RepoDigests " "}};' "$@" 2>/dev/null
+}
+
+# Mostly all are here: one question instead of many.
+if ((again == 0)) && here=$(look "$@"); then
+  printf 'image %s: here already\n' "$@"
+else
+  for image; do
+    if ((again == 0)) && look "$image" >/dev/null; then
+      echo "image $image: here already"
+    else
+      pull "$image"
+    fi
+  done
+  here=$(look "$@")
+fi
+if ((again)); then
+  mkdir -p "${pulled_file%/*}"
+  echo "$number" >"$pulled_file"
+fi
+
+for image; do
+  read -r line
+  # As Docker lists it: without the tag, names of Docker Hub shortened.
+  repository=${image%@*}
+  [[ ${repository##*/} != *:* ]] || repository=${repository%:*}
+  repository=${repository#docker.io/}
+  repository=${repository#library/}
+  for digest in ${line%;}; do
+    if [[ $digest == "$repository@"* ]]; then
+      echo "digest $image ${digest#*@}"
+      break
+    fi
+  done
+done <<<"$here"

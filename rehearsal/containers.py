@@ -16,7 +16,7 @@ from rehearsal.registries import secret_files
 from rehearsal.rootfs import Root, RootSpec, build_root, in_root, remove_tree
 
 DIRECTORY = paths.CHECKOUT / "images"
-NAMES = ("hub", "user", "proxy", "front-door", "acme")
+NAMES = ("hub", "user", "proxy", "front-door", "acme", "registry")
 TAGS = {name: f"swarmhub/{name}:dev" for name in NAMES}
 
 SUITE = "trixie"

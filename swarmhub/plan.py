@@ -9,8 +9,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
+from swarmhub.context import Context
 from swarmhub.facts import (
     CloudFacts,
     CloudRequest,
@@ -61,6 +63,9 @@ SWARM_CONTROL_PORT = 2377
 SWARM_GOSSIP_PORT = 7946
 VXLAN_PORT = 4789
 NFS_PORT = 2049
+REGISTRY_PORT = 5000
+# Stands in an image's name for the registry of the swarm, whose address is the manager's.
+REGISTRY_PLACEHOLDER = "{registry}"
 
 MOUNT_POINT = "/var/nfs"
 HOMES_DIRECTORY = f"{MOUNT_POINT}/homes"
@@ -74,6 +79,9 @@ HUB_STATE_DIRECTORY = f"{STATE_MOUNT_POINT}/hub"
 FRONT_DOOR_STATE_DIRECTORY = f"{STATE_MOUNT_POINT}/front-door"
 FRONT_DOOR_CONFIG_DIRECTORY = "/etc/swarmhub/front-door"
 CHALLENGE_DIRECTORY = "/var/lib/swarmhub/acme-challenge"
+REGISTRY_CONFIG_DIRECTORY = "/etc/swarmhub/registry"
+# On the machine's own disk: what is lost with it is built again.
+REGISTRY_DIRECTORY = "/var/lib/swarmhub/registry"
 # Every jupyter docker-stacks image and images/user run as this account.
 HOME_OWNER_ID = 1000
 HOME_MOUNT_OPTIONS = "nfsvers=4.2,proto=tcp,hard,noatime"
@@ -83,6 +91,7 @@ SHARED_WRITERS_GROUP = "instructors"
 PROBE_USER = "swarmhub-probe"
 NO_LOGIN_FACTS = LoginFacts()
 NO_FLAVOR = Flavor(id="", name="", vcpus=0, memory_mb=0, disk_gb=0)
+NO_CONTEXTS: Mapping[str, Context] = MappingProxyType({})
 # Nobody sees it: there is no choice.
 ONLY_ENVIRONMENT = "only"
 SIZE_KEY = "storage.size_gb"
@@ -224,13 +233,14 @@ class Overlay:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """What a student's server may be started as."""
+    """What a student's server may be started as; ``context`` is what its image is built from, if it is."""
 
     name: str
     description: str
     image: str
     memory_gb: float
     cpus: float
+    context: Context | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -316,6 +326,11 @@ class Plan:
     def machines(self) -> tuple[Machine, ...]:
         """All of them, the manager first."""
         return (self.manager, *([self.storage] if self.storage else []), *self.workers)
+
+    @property
+    def built(self) -> tuple[Environment, ...]:
+        """Those whose images are built, each image once."""
+        return tuple({each.image: each for each in self.environments if each.context}.values())
 
     @property
     def volumes(self) -> tuple[Volume, ...]:
@@ -407,8 +422,10 @@ SSH_FROM_MEMBERS = _to_members("ssh", "tcp", SSH_PORT)
 ICMP_FROM_MEMBERS = _to_members("icmp", "icmp", None)
 
 
-def _member_openings() -> tuple[Opening, ...]:
+def _member_openings(settings: Settings) -> tuple[Opening, ...]:
+    builds = any(environment.build for environment in settings.hub.environments)
     return (
+        *([_to_members("registry", "tcp", REGISTRY_PORT)] if builds else []),
         SSH_FROM_MEMBERS,
         _to_members("swarm-control", "tcp", SWARM_CONTROL_PORT),
         _to_members("swarm-gossip-tcp", "tcp", SWARM_GOSSIP_PORT),
@@ -526,7 +543,8 @@ def cloud_request(settings: Settings, stack: str) -> CloudRequest:
 
 def largest_memory_gb(settings: Settings) -> float:
     """What a server may take at most: seats are counted by it, whatever people choose."""
-    return max(each.memory_gb for each in list_environments(settings))
+    default_gb = settings.limits.memory_gb
+    return max((each.memory_gb or default_gb for each in settings.hub.environments), default=default_gb)
 
 
 def worker_flavor(settings: Settings, facts: CloudFacts) -> Flavor:
@@ -552,8 +570,21 @@ def count_workers(settings: Settings, flavor: Flavor) -> int:
     return (users and workers_for(users, flavor.memory_mb, largest_memory_gb(settings))) or 1
 
 
-def list_environments(settings: Settings) -> tuple[Environment, ...]:
-    """What students may choose from, the default first."""
+def image_at(image: str, registry: str) -> str:
+    """The image's name once the swarm's own registry is known; most have another, and stay as they are."""
+    return image.replace(REGISTRY_PLACEHOLDER, registry)
+
+
+def built_image(name: str, context: Context) -> str:
+    """What an image is called that is built for the environment so called: another content, another tag."""
+    repository = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return f"{REGISTRY_PLACEHOLDER}/{repository or 'own'}:{context.digest}"
+
+
+def list_environments(
+    settings: Settings, contexts: Mapping[str, Context] = NO_CONTEXTS
+) -> tuple[Environment, ...]:
+    """What students may choose from, the default first; ``contexts`` are those to build, by name."""
     hub, limits = settings.hub, settings.limits
     if hub.images.user:
         return (
@@ -569,9 +600,10 @@ def list_environments(settings: Settings) -> tuple[Environment, ...]:
         Environment(
             name=each.name,
             description=each.description or "",
-            image=each.image,
+            image=built_image(each.name, contexts[each.name]) if each.build else each.image or "",
             memory_gb=each.memory_gb or limits.memory_gb,
             cpus=each.cpus or limits.cpus,
+            context=contexts[each.name] if each.build else None,
         )
         for each in sorted(hub.environments, key=lambda each: not each.default)
     )
@@ -655,7 +687,13 @@ def _domain(settings: Settings, facts: CloudFacts, manager: str) -> str:
     return settings.hub.domain.replace(INSTANCE_PLACEHOLDER, manager).replace(PROJECT_PLACEHOLDER, project)
 
 
-def make_plan(settings: Settings, facts: CloudFacts, stack: str, login: LoginFacts = NO_LOGIN_FACTS) -> Plan:
+def make_plan(
+    settings: Settings,
+    facts: CloudFacts,
+    stack: str,
+    login: LoginFacts = NO_LOGIN_FACTS,
+    contexts: Mapping[str, Context] = NO_CONTEXTS,
+) -> Plan:
     """Expand a stack's settings into the whole deployment, with the ids that the cloud gave for its names."""
     site, machines = settings.site, settings.machines
     of_workers = worker_flavor(settings, facts)
@@ -682,7 +720,7 @@ def make_plan(settings: Settings, facts: CloudFacts, stack: str, login: LoginFac
         subnet_cidr=existing.subnet_cidr if existing else str(site.subnet_cidr),
         dns_servers=site.dns_servers,
         existing=existing,
-        members=_member_openings(),
+        members=_member_openings(settings),
         entrance=_entrance_openings(settings),
         homes=_homes_openings(settings),
     )
@@ -716,7 +754,7 @@ def make_plan(settings: Settings, facts: CloudFacts, stack: str, login: LoginFac
         name_server=site.name_server,
         certificate=_certificate(settings.tls),
         settings=settings,
-        environments=list_environments(settings),
+        environments=list_environments(settings, contexts),
         people=roster_of(settings, login.people),
         endpoints=login.endpoints,
     )
@@ -774,7 +812,11 @@ UNKNOWN_HOST = HostFacts(hostname="", system="", vcpus=0, memory_mb=0, host_key=
 
 
 def make_plan_on_hosts(
-    settings: Settings, survey: HostSurvey, stack: str, login: LoginFacts = NO_LOGIN_FACTS
+    settings: Settings,
+    survey: HostSurvey,
+    stack: str,
+    login: LoginFacts = NO_LOGIN_FACTS,
+    contexts: Mapping[str, Context] = NO_CONTEXTS,
 ) -> Plan:
     """The whole deployment on machines that are there already; with findings in the survey it has blanks."""
     site, storage, hosts = settings.site, settings.storage, has_hosts(settings.machines)
@@ -822,7 +864,7 @@ def make_plan_on_hosts(
             subnet_cidr=subnet_cidr,
             dns_servers=(),
             existing=ExistingNetwork(id="", subnet_id="", subnet_cidr=subnet_cidr, mtu=mtu),
-            members=_member_openings(),
+            members=_member_openings(settings),
             entrance=_entrance_openings(settings),
             homes=_homes_openings(settings),
         ),
@@ -841,7 +883,7 @@ def make_plan_on_hosts(
         name_server=site.name_server,
         certificate=_certificate(settings.tls),
         settings=settings,
-        environments=list_environments(settings),
+        environments=list_environments(settings, contexts),
         people=roster_of(settings, login.people),
         endpoints=login.endpoints,
         place=Place(

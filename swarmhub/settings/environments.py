@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swarmhub.errors import Finding
-from swarmhub.settings.keys import IMAGE, ChangeEffect, flag, key, number, text
+from swarmhub.settings.keys import DIRECTORY, IMAGE, ChangeEffect, flag, key, number, text
 
 NAME_MAX_CHARACTERS = 60
 
@@ -21,7 +21,18 @@ class Environment:
         "What students call it, such as Python or R",
         change=ChangeEffect.RESTART,
     )
-    image: str = key(IMAGE, "Image of the students' servers", change=ChangeEffect.RESTART)
+    image: str | None = key(
+        IMAGE,
+        "Image of the students' servers; beside build, the one that its requirements.txt is installed into",
+        change=ChangeEffect.RESTART,
+        default=None,
+    )
+    build: str | None = key(
+        DIRECTORY,
+        "Directory with the Dockerfile or the requirements.txt that the image is made from",
+        change=ChangeEffect.RESTART,
+        default=None,
+    )
     description: str | None = key(
         text("It is a text"), "What is in it, in a sentence", change=ChangeEffect.RESTART, default=None
     )
@@ -42,9 +53,29 @@ class Environment:
     )
 
 
-def check_environments(environments: Sequence[Environment], single_image: str | None) -> list[Finding]:
-    """What is contradictory or missing in ``hub.environments`` and ``hub.images.user`` together."""
-    findings = []
+def check_environments(
+    environments: Sequence[Environment], single_image: str | None, registry_image: str | None
+) -> list[Finding]:
+    """What is contradictory or missing in ``hub.environments`` and ``hub.images`` together."""
+    findings = [
+        Finding(
+            where=f"hub.environments[{position}].image",
+            problem="this key is missing",
+            rule="Students' servers need an image",
+            remedy="Set it, or build to a directory that it is made from",
+        )
+        for position, environment in enumerate(environments)
+        if environment.image is None and environment.build is None
+    ]
+    if registry_image is None and any(environment.build for environment in environments):
+        findings.append(
+            Finding(
+                where="hub.images.registry",
+                problem="this key is missing",
+                rule="The workers get from it what hub.environments has the manager build",
+                remedy="Set it to the image built from images/registry, or to docker.io/library/registry:2",
+            )
+        )
     if not environments and not single_image:
         findings.append(
             Finding(

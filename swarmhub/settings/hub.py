@@ -45,6 +45,18 @@ class Images:
     proxy: str = key(IMAGE, "Image built from images/proxy", change=ChangeEffect.RESTART)
     front_door: str = key(IMAGE, "Image built from images/front-door", change=ChangeEffect.RESTART)
     acme: str = key(IMAGE, "Image built from images/acme", change=ChangeEffect.RESTART)
+    registry: str | None = key(
+        IMAGE,
+        "Image built from images/registry, needed where an environment has build",
+        change=ChangeEffect.RESTART,
+        default=None,
+    )
+    refresh: int = key(
+        whole_number(0, 1_000_000),
+        "Another number pulls the students' images again by their names, for tags that have moved",
+        change=ChangeEffect.RESTART,
+        default=0,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -371,6 +371,7 @@ IMAGE = text(
     r"[a-z0-9][\w./:@-]+",
 )
 FILE = text("It is the path of a file, relative to the project's directory or absolute")
+DIRECTORY = text("It is the path of a directory, relative to the project's directory or absolute")
 
 
 def _close(word: object, candidates: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from swarmhub.text.front_door import (
 )
 from swarmhub.text.hub import HUB_SERVICE, PROXY_SERVICE, START_TIMEOUT_SECONDS, hub_config
 from swarmhub.text.machine import cloud_config, existing_machine_files, members_files
+from swarmhub.text.registry import REGISTRY_CONTAINER, registry_access_files, registry_config
 from swarmhub.text.rendering import NODE_DIRECTORY, PROJECT_DIRECTORY, NodeFile, TextTemplate, render, script
 from swarmhub.text.roster import roster_csv, roster_page, roster_table
 from swarmhub.text.ssh import jump_options, ssh_options
@@ -30,6 +31,7 @@ __all__ = [
     "PROJECT_DIRECTORY",
     "PROXY_SERVICE",
     "QUOTA_PROGRAM",
+    "REGISTRY_CONTAINER",
     "START_TIMEOUT_SECONDS",
     "NodeFile",
     "OwnCertificate",
@@ -43,6 +45,8 @@ __all__ = [
     "jump_options",
     "manager_mount_options",
     "members_files",
+    "registry_access_files",
+    "registry_config",
     "render",
     "roster_csv",
     "roster_page",

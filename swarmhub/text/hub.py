@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import yaml
 
 from swarmhub import plan as planned
+from swarmhub.digests import pinned
 from swarmhub.facts import Endpoints
 from swarmhub.plan import Plan
 from swarmhub.settings import Login, LoginKind
@@ -19,10 +21,17 @@ HUB_PORT = 8081
 # Emulated and small machines need minutes for the first start of a server.
 START_TIMEOUT_SECONDS = 300
 HTTP_TIMEOUT_SECONDS = 240
+NO_DIGESTS: Mapping[str, str] = MappingProxyType({})
 
 
-def hub_config(plan: Plan, domain: str, storage_address: str) -> str:
-    """The hub's YAML, read by images/hub/jupyterhub_config.py."""
+def hub_config(
+    plan: Plan,
+    domain: str,
+    storage_address: str,
+    digests: Mapping[str, str] = NO_DIGESTS,
+    registry: str = "",
+) -> str:
+    """The hub's YAML, read by images/hub/jupyterhub_config.py, with the digests of the workers' images."""
     hub, limits = plan.settings.hub, plan.settings.limits
     document = {
         "public_url": f"{plan.certificate.scheme}://{domain}",
@@ -34,7 +43,16 @@ def hub_config(plan: Plan, domain: str, storage_address: str) -> str:
         "cull_after_seconds": limits.cull_after_minutes * 60,
         "probe_user": planned.PROBE_USER,
         "user_server": {
-            "environments": [asdict(environment) for environment in plan.environments],
+            "environments": [
+                {
+                    "name": each.name,
+                    "description": each.description,
+                    "image": pinned(planned.image_at(each.image, registry), digests),
+                    "memory_gb": each.memory_gb,
+                    "cpus": each.cpus,
+                }
+                for each in plan.environments
+            ],
             "network": plan.overlay.name,
             "pids": limits.pids,
             "gpus": limits.gpus,

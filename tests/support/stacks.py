@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from swarmhub.context import Context
 from swarmhub.facts import (
     CloudFacts,
     ExistingNetwork,
@@ -69,12 +70,13 @@ def dev_plan(
     volumes: Mapping[str, ExistingVolume] | None = None,
     known: Mapping[str, Any] | None = None,
     login_facts: LoginFacts | None = None,
+    contexts: Mapping[str, Context] | None = None,
     **changes: Any,
 ) -> Plan:
     """The plan of the dev stack with changes; ``known`` replaces what the cloud says."""
     settings = read_settings(dev_config(**changes))
     found = facts(network, **{"volumes": volumes or {}, **(known or {})})
-    return make_plan(settings, found, stack, login_facts or LoginFacts())
+    return make_plan(settings, found, stack, login_facts or LoginFacts(), contexts or {})
 
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKnownBeforehand"

@@ -10,10 +10,15 @@ import pytest
 
 from swarmhub.text import NODE_DIRECTORY
 
-# `docker image inspect` knows what lies in $IMAGES; `docker pull` fails as often as $FAILURES has lines.
+# `docker image inspect` knows what lies in $IMAGES, in each file an image's digests.
+# `docker pull` brings $DIGEST, and fails as often as $FAILURES has lines.
 DOCKER = """#!/bin/bash
 case "$1 $2" in
-  "image inspect") for image in "${@:3}"; do [[ -e "$IMAGES/${image//\\//_}" ]] || exit 1; done ;;
+  "image inspect")
+    shift 2
+    [[ $1 != --format ]] || shift 2
+    for image; do [[ -e "$IMAGES/${image//\\//_}" ]] || exit 1; done
+    for image; do echo "$(tr '\\n' ' ' <"$IMAGES/${image//\\//_}");"; done ;;
   "pull --quiet")
     echo "$3" >> "$IMAGES/../pulled"
     if [[ -s $FAILURES ]]; then
@@ -22,7 +27,7 @@ case "$1 $2" in
       exit 1
     fi
     sleep "${PULL_TAKES:-0}"
-    touch "$IMAGES/${3//\\//_}" ;;
+    echo "${DIGEST:-}" > "$IMAGES/${3//\\//_}" ;;
   *) exit 99 ;;
 esac
 """
@@ -48,6 +53,7 @@ def ensure(machine: Path, *arguments: str, **environment: str) -> subprocess.Com
             "IMAGES": str(machine / "images"),
             "FAILURES": str(machine / "failures"),
             "RETRY_SECONDS": "0",
+            "PULLED_FILE": str(machine / "state" / "images-pulled"),
             **environment,
         },
         capture_output=True,
@@ -90,6 +96,42 @@ def test_a_pull_ends_with_the_limit_for_all_images(machine: Path) -> None:
     assert (machine / "pulled").read_text() == "r:1\n"
 
 
-@pytest.mark.parametrize("arguments", [(), ("60",), ("soon", "r:1")])
+@pytest.mark.parametrize(
+    ("image", "listed"),
+    [
+        ("example.org:5000/r:1", "example.org:5000/r"),
+        ("example.org:5000/r", "example.org:5000/r"),
+        ("jupyter/r:1", "jupyter/r"),
+        ("docker.io/library/python:3", "python"),
+        ("example.org/r@sha256:abc", "example.org/r"),
+    ],
+)
+def test_the_digest_of_what_came_from_a_registry_is_told(machine: Path, image: str, listed: str) -> None:
+    digests = f"other.org/copy@sha256:000\n{listed}@sha256:abc"
+    said = ensure(machine, "60", image, DIGEST=digests).stdout.splitlines()
+    assert said == [f"image {image}: pulled in 0 s", f"digest {image} sha256:abc"]
+    assert ensure(machine, "60", image).stdout.splitlines()[1:] == said[1:]
+
+
+def test_another_number_pulls_once_more(machine: Path) -> None:
+    pulled = machine / "pulled"
+    ensure(machine, "60", "--again", "1", "r:1", DIGEST="r@sha256:old")
+    again = ensure(machine, "60", "--again", "1", "r:1", DIGEST="r@sha256:new")
+    assert again.stdout == "image r:1: here already\ndigest r:1 sha256:old\n"
+    more = ensure(machine, "60", "--again", "2", "r:1", DIGEST="r@sha256:new")
+    assert more.stdout == "image r:1: pulled in 0 s\ndigest r:1 sha256:new\n"
+    assert pulled.read_text() == "r:1\nr:1\n"
+
+
+def test_a_number_counts_only_when_all_were_pulled(machine: Path) -> None:
+    (machine / "images" / "r:1").touch()
+    (machine / "failures").write_text("gone\n" * 3)
+    assert ensure(machine, "60", "--again", "2", "r:1").returncode == 1
+    assert ensure(machine, "60", "--again", "2", "r:1").stdout.startswith("image r:1: pulled")
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("60",), ("soon", "r:1"), ("60", "--again", "2"), ("60", "--again", "x", "r:1")]
+)
 def test_its_arguments_are_checked(machine: Path, arguments: tuple[str, ...]) -> None:
     assert ensure(machine, *arguments).stderr.startswith("usage: ensure-images.sh ")

@@ -21,7 +21,11 @@ def plan_with(*environments: dict[str, Any]) -> Plan:
 
 def refusal(environments: Any, user_image: str | None = None) -> list[str]:
     with pytest.raises(UserError) as caught:
-        read_settings(dev_config(hub__environments=environments, hub__images__user=user_image))
+        read_settings(
+            dev_config(
+                hub__environments=environments, hub__images__user=user_image, hub__images__registry=None
+            )
+        )
     return str(caught.value).splitlines()
 
 
@@ -76,7 +80,24 @@ MESSAGES: list[tuple[Any, str | None, str]] = [
         (
             "hub.environments: {'Python': 'python:1'} is not a list of mappings. Each entry has the keys "
             "name, "
-            "image, description, memory_gb, cpus, default. Write an entry as - {key: value, ...}."
+            "image, build, description, memory_gb, cpus, default. Write an entry as - {key: value, ...}."
+        ),
+    ),
+    (
+        [PYTHON, {"name": "R"}],
+        None,
+        (
+            "hub.environments[1].image: this key is missing. Students' servers need an image. "
+            "Set it, or build to a directory that it is made from."
+        ),
+    ),
+    (
+        [PYTHON | {"build": "python"}],
+        None,
+        (
+            "hub.images.registry: this key is missing. "
+            "The workers get from it what hub.environments has the manager build. "
+            "Set it to the image built from images/registry, or to docker.io/library/registry:2."
         ),
     ),
     ([PYTHON | {"name": "Py\nthon"}], None, "hub.environments[0].name: 'Py\\nthon' is not accepted."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shlex
 import subprocess
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pytest
 from components.remote_host import OperatorKey
 from components.workshop import Workshop
 from live.sweep import KINDS as SWEPT
+from swarmhub.context import Context
 from swarmhub.facts import ExistingVolume, LoginFacts, ProjectContents
 from swarmhub.plan import PROBE_USER
 from swarmhub.preflight import still_to_make
@@ -26,6 +28,7 @@ from tests.support.stacks import EXISTING_NETWORK, FLAVOR, dev_plan
 
 KEY = OperatorKey(public="ssh-ed25519 AAAA operator", private="private key", private_file="/keys/id_ed25519")
 HOST_KEY = "ssh-ed25519 HOSTKEY swarmhub\n-----BEGIN OPENSSH PRIVATE KEY-----\nhost private\n"
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nregistry\n"
 COMPONENTS = {
     f"swarmhub:{token}"
     for token in (
@@ -38,6 +41,7 @@ COMPONENTS = {
         "swarm:Swarm",
         "hub:Hub",
         "images:Images",
+        "registry:Registry",
         "front_door:FrontDoor",
         "probe:Probe",
     )
@@ -61,8 +65,13 @@ def local_command(name: str, _inputs: Any) -> dict[str, Any]:
     return {"stdout": HOST_KEY if name.endswith("-host-key") else f"word-of-{name}", "stderr": ""}
 
 
-def remote_command(name: str, _inputs: Any) -> dict[str, Any]:
-    return {"stdout": "SWMTKN-1-token\n" if name == "swarm-manager" else "", "stderr": ""}
+def remote_command(name: str, inputs: Any) -> dict[str, Any]:
+    said = {"swarm-manager": "SWMTKN-1-token\n", "registry-configuration": CERTIFICATE}
+    if name.startswith("images-worker-"):
+        # What comes from a registry, in these tests.
+        images = [each for each in json.loads(inputs["stdin"])["arguments"] if each.startswith(("ex", "10."))]
+        said[name] = "".join(f"digest {image} sha256:abc\n" for image in images)
+    return {"stdout": said.get(name, ""), "stderr": ""}
 
 
 RECORDED: dict[str, Graph] = {}
@@ -82,9 +91,12 @@ def record_workshop(
     volumes: Any = None,
     known: Any = None,
     login_facts: LoginFacts | None = None,
+    contexts: dict[str, Context] | None = None,
     **changes: Any,
 ) -> Graph:
-    plan = dev_plan(network=network, volumes=volumes, known=known, login_facts=login_facts, **changes)
+    plan = dev_plan(
+        network=network, volumes=volumes, known=known, login_facts=login_facts, contexts=contexts, **changes
+    )
 
     def program() -> None:
         made = Workshop("workshop", plan, KEY)
@@ -119,7 +131,8 @@ def in_a_machine(resource: Resource) -> bool:
 
 def test_every_component_is_listed_and_registers_its_outputs(graph: Graph) -> None:
     components = [each for each in graph if each.type.startswith(COMPONENT_PREFIX)]
-    assert {each.type for each in components} == COMPONENTS
+    # The registry is there only where something is built.
+    assert {each.type for each in components} == COMPONENTS - {"swarmhub:registry:Registry"}
     assert [each.name for each in components if each.outputs is None] == []
 
 
@@ -337,6 +350,97 @@ def test_every_machine_has_its_images_before_the_hub_starts_servers_from_them() 
     assert images_of(graph, "manager") == [
         *("swarmhub/acme:dev", "swarmhub/front-door:dev", "swarmhub/hub:dev", "swarmhub/proxy:dev"),
     ]
+
+
+BUILDING: dict[str, Any] = {
+    "hub__environments": [
+        {"name": "Own", "build": "own", "default": True},
+        {"name": "R", "image": "example.org/r:1"},
+        {"name": "Twice", "build": "own"},
+    ],
+    "hub__images__user": None,
+    "contexts": {
+        "Own": Context(digest="0123456789abcdef", archive="H4sI"),
+        "Twice": Context(digest="0123456789abcdef", archive="H4sI"),
+    },
+}
+OWN_IMAGE = "10.20.0.11:5000/own:0123456789abcdef"
+
+
+def building(preview: bool = False, **changes: Any) -> Graph:
+    return workshop(preview=preview, machines__worker__count=2, **{**BUILDING, **changes})
+
+
+def test_an_image_is_built_once_and_is_on_every_worker_before_it_is_offered() -> None:
+    graph = building()
+    build = json.loads(graph.named("registry-1").inputs["stdin"])
+    assert build["name"] == "ensure-built-image.sh"
+    assert build["arguments"] == [OWN_IMAGE, "2700"]
+    assert build["input"] == "H4sI"
+    for number in (1, 2):
+        name = f"images-worker-{number}"
+        worker = json.loads(graph.named(name).inputs["stdin"])
+        assert worker["arguments"] == [
+            PULL,
+            "example.org/r:1",
+            OWN_IMAGE,
+            OWN_IMAGE.replace("own:", "twice:"),
+        ]
+        assert [each["name"] for each in worker["before"]] == ["ensure-registry-access.sh"]
+        assert {each["path"] for each in worker["files"]} == {
+            "/etc/swarmhub/registry.env",
+            "/etc/docker/certs.d/10.20.0.11:5000/ca.crt",
+        }
+        # A worker proves itself by a certificate that it has once it is in the swarm.
+        for earlier in ("registry-1", "registry-2", f"swarm-worker-{number}"):
+            assert graph.awaits(graph.named(name), graph.named(earlier)), earlier
+        assert graph.awaits(graph.named("hub-hub"), graph.named(name))
+    config = base64.b64decode(graph.named("hub-config").inputs["data"]).decode()
+    assert f"image: {OWN_IMAGE}@sha256:abc\n" in config
+
+
+def test_students_get_images_by_digest_where_they_have_one() -> None:
+    choice = [{"name": "Python", "image": "example.org/python:1"}, {"name": "Local", "image": "local:dev"}]
+    graph = workshop(hub__environments=choice, hub__images__user=None)
+    config = base64.b64decode(graph.named("hub-config").inputs["data"]).decode()
+    assert re.findall(r"image: (\S+)", config) == ["example.org/python:1@sha256:abc", "local:dev"]
+
+
+def test_a_number_has_the_workers_pull_again() -> None:
+    assert changed_inputs(workshop(), workshop(hub__images__refresh=1)) == {"images-worker-1"}
+    step = json.loads(workshop(hub__images__refresh=1).named("images-worker-1").inputs["stdin"])
+    assert step["arguments"] == [PULL, "--again", "1", "swarmhub/user:dev"]
+
+
+def test_the_registry_is_open_to_members_alone_and_holds_no_secret() -> None:
+    graph = building()
+    rule = next(each.inputs for each in graph.by_type("SecGroupRule") if each.inputs["portRangeMin"] == 5000)
+    assert rule["remoteGroupId"] == "network-members-id"
+    container = graph.named("registry-container").inputs
+    assert container["networkMode"] == "host"
+    assert container["capabilities"] == {"drops": ["ALL"]}
+    assert "addr: 10.20.0.11:5000\n" in container["uploads"][0]["content"]
+    assert "ports" not in container
+    secret = {path for each in graph if each.name.startswith("registry-") for path in each.secret_paths}
+    assert {path.partition(".")[0] for path in secret} <= {"connection"}
+
+
+def test_a_changed_context_builds_anew_and_rolls_the_hub() -> None:
+    other = {**BUILDING["contexts"], "Own": Context(digest="fedcba9876543210", archive="H4sJ")}
+    assert changed_inputs(building(), building(contexts=other)) == {
+        *("registry-1", "images-worker-1", "images-worker-2", "hub-config", "probe-run"),
+    }
+
+
+def test_what_is_built_can_be_previewed() -> None:
+    assert building(preview=True).named("registry-1").type == "command:remote:Command"
+
+
+def test_a_build_goes_through_the_sites_proxy_and_not_to_the_registry() -> None:
+    graph = building(site__http_proxy="http://proxy.example.org:3128")
+    arguments = json.loads(graph.named("registry-1").inputs["stdin"])["arguments"]
+    assert arguments[2] == "http://proxy.example.org:3128"
+    assert "10.20.0.0/24" in arguments[3].split(",")
 
 
 def test_machines_pull_at_the_same_time() -> None:

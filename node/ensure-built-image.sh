@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# On the manager: build an image and hand it to the swarm's own registry. Its tag names its content: one that is here
+# is not built again. The context, a gzipped tar in base64, comes on standard input.
+# usage: ensure-built-image.sh IMAGE LIMIT_SECONDS [PROXY NO_PROXY]
+set -euo pipefail
+[[ ($# -eq 2 || $# -eq 4) && $1 == */*:* && $2 =~ ^[0-9]+$ ]] ||
+  { echo "usage: ensure-built-image.sh IMAGE LIMIT_SECONDS [PROXY NO_PROXY]" >&2; exit 2; }
+image=$1 limit_seconds=$2 proxy=${3:-} no_proxy=${4:-}
+name=${image##*/}
+log=${BUILD_LOGS:-/var/log}/swarmhub-build-${name%:*}.log
+attempts=10
+
+# A build runs what others wrote: it gets the internet, and neither the metadata service nor the machines.
+close_builds() {
+  local each
+  # shellcheck source=/dev/null
+  source "${FIREWALL_ENV:-/etc/swarmhub/firewall.env}"
+  ensure_rule INPUT -i docker0 -p tcp -m conntrack --ctstate NEW -j REJECT
+  for each in 169.254.0.0/16 "${MACHINES_NETWORK:?}"; do
+    ensure_rule DOCKER-USER -i docker0 -d "$each" -p tcp -j REJECT
+  done
+}
+
+ensure_rule() {
+  local chain=$1
+  shift
+  iptables -w -C "$chain" "$@" 2>/dev/null || iptables -w -I "$chain" 1 "$@"
+}
+
+build() {
+  local options=(--tag "$image") each
+  if [[ -n $proxy ]]; then
+    for each in http_proxy https_proxy HTTP_PROXY HTTPS_PROXY; do options+=(--build-arg "$each=$proxy"); done
+    for each in no_proxy NO_PROXY; do options+=(--build-arg "$each=$no_proxy"); done
+  fi
+  base64 --decode | timeout "$limit_seconds" docker build "${options[@]}" - >"$log" 2>&1
+}
+
+begin=$SECONDS
+if docker image inspect "$image" >/dev/null 2>&1; then
+  built="here already"
+else
+  close_builds
+  code=0
+  build || code=$?
+  if ((code == 124)); then
+    echo "image $name: not built after $limit_seconds s. The log is $log on the manager" >&2
+    exit 1
+  elif ((code)); then
+    echo "image $name: the build failed. The log is $log on the manager; its end:" >&2
+    tail -n 15 "$log" >&2
+    exit 1
+  fi
+  built="built in $((SECONDS - begin)) s"
+fi
+
+# The registry may just be starting.
+for ((attempt = 1; ; attempt++)); do
+  said=$(docker push "$image" 2>&1) && break
+  if ((attempt == attempts)); then
+    echo "image $name: the registry does not take it: ${said##*$'\n'}. Its log: docker logs registry, on the manager" >&2
+    exit 1
+  fi
+  sleep "${RETRY_SECONDS:-3}"
+done
+echo "image $name: $built, handed to the registry"

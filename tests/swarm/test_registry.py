@@ -1,0 +1,233 @@
+"""Images that the stack builds: made by the real steps, handed to the workers, closed to all others."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import pytest
+
+from rehearsal.host import CommandFailed
+from rehearsal.native_swarm import Node, Swarm
+from swarmhub.context import Context, ContextFile, pack
+from swarmhub.digests import pinned, read_digests
+from swarmhub.plan import REGISTRY_CONFIG_DIRECTORY, REGISTRY_DIRECTORY, REGISTRY_PORT, built_image, image_at
+from swarmhub.text import (
+    REGISTRY_CONTAINER,
+    NodeFile,
+    registry_access_files,
+    registry_config,
+    render,
+    script,
+)
+from tests.support.native_hub import USER_IMAGE, NativeHub
+from tests.swarm.conftest import MakeStudent
+from tests.swarm.test_servers import find_container, run_inside
+
+LIMIT_SECONDS = "120"
+MEMBER = "/srv/node/data/swarm/certificates/swarm-node"
+CONNECT = (
+    "import socket; s = socket.socket(); s.settimeout(5); print(s.connect_ex(({host!r}, {port})) or 'open')"
+)
+
+
+def make_wheel(version: str) -> bytes:
+    """A package that pip installs without asking anybody."""
+    information = f"tiny-{version}.dist-info"
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as wheel:
+        wheel.writestr("tiny.py", f"version = {version!r}\n")
+        wheel.writestr(f"{information}/METADATA", f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n")
+        wheel.writestr(
+            f"{information}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{information}/RECORD", "")
+    return content.getvalue()
+
+
+def requirements_context(version: str) -> Context:
+    wheel = f"tiny-{version}-py3-none-any.whl"
+    files = {"requirements.txt": f"./{wheel}\n".encode(), wheel: make_wheel(version)}
+    return pack({name: ContextFile(content=content) for name, content in files.items()}, USER_IMAGE)
+
+
+def dockerfile_context(*lines: str) -> Context:
+    text = "\n".join((f"FROM {USER_IMAGE}", *lines, ""))
+    return pack({"Dockerfile": ContextFile(content=text.encode())}, None)
+
+
+def run_step(
+    node: Node,
+    *steps: str,
+    arguments: Sequence[str] = (),
+    files: Sequence[NodeFile] = (),
+    standard_input: str = "",
+) -> str:
+    """Run steps as components/remote_host.py has them run."""
+    *before, last = steps
+    document = {
+        "files": [asdict(file) for file in files],
+        "before": [{"name": step, "script": script(step)} for step in before],
+        "name": last,
+        "script": script(last),
+        "arguments": list(arguments),
+        "input": standard_input,
+    }
+    (node.directory / "run.py").write_text(script("run.py"))
+    (node.directory / "step.json").write_text(json.dumps(document))
+    return node.run("sh", "-c", "python3 /srv/node/run.py </srv/node/step.json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningRegistry:
+    """The registry on the manager and what its members know it by."""
+
+    swarm: Swarm
+    address: str
+    access: Sequence[NodeFile]
+
+    def build(self, name: str, context: Context) -> str:
+        """Have the manager build an image; return its name."""
+        image = image_at(built_image(name, context), self.address)
+        run_step(
+            self.swarm.manager,
+            *("ensure-registry-access.sh", "ensure-built-image.sh"),
+            arguments=[image, LIMIT_SECONDS],
+            files=self.access,
+            standard_input=context.archive,
+        )
+        return image
+
+    def pull(self, node: Node, image: str) -> str:
+        """Have a node pull an image; return what it says."""
+        return run_step(
+            node,
+            *("ensure-registry-access.sh", "ensure-images.sh"),
+            arguments=[LIMIT_SECONDS, image],
+            files=self.access,
+        )
+
+
+@pytest.fixture(scope="module")
+def registry(swarm: Swarm) -> Iterator[RunningRegistry]:
+    manager = swarm.manager
+    for node, role in zip(swarm.nodes, ("manager", "worker"), strict=True):
+        values = {
+            "role": role,
+            "manager": manager.address,
+            "machines_network": "10.77.0.0/24",
+            "outbound_networks": "''",
+        }
+        firewall = NodeFile(path="/etc/swarmhub/firewall.env", content=render("firewall.env", values))
+        run_step(node, "firewall.sh", files=[firewall])
+    address = f"{manager.address}:{REGISTRY_PORT}"
+    configuration = NodeFile(path="/etc/docker/registry/config.yml", content=registry_config(address))
+    arguments = [manager.address, REGISTRY_CONFIG_DIRECTORY, REGISTRY_DIRECTORY, REGISTRY_CONTAINER]
+    certificate = run_step(manager, "ensure-registry.sh", arguments=arguments, files=[configuration])
+    assert run_step(manager, "ensure-registry.sh", arguments=arguments) == certificate
+    binds = [
+        f"{configuration.path}:{configuration.path}:ro",
+        f"{REGISTRY_CONFIG_DIRECTORY}:{REGISTRY_CONFIG_DIRECTORY}:ro",
+        f"{REGISTRY_DIRECTORY}:/var/lib/registry",
+    ]
+    spec = {
+        "Image": "swarmhub/registry:dev",
+        "HostConfig": {"NetworkMode": "host", "Binds": binds, "CapDrop": ["ALL"]},
+    }
+    made = swarm.docker.post("/containers/create", spec, name=REGISTRY_CONTAINER)
+    swarm.docker.post(f"/containers/{made['Id']}/start")
+    yield RunningRegistry(swarm=swarm, address=address, access=registry_access_files(address, certificate))
+    swarm.docker.delete(f"/containers/{made['Id']}", force="1")
+
+
+def test_a_server_runs_from_requirements_that_were_built_into_an_image(
+    registry: RunningRegistry, swarm: Swarm, hub: NativeHub, student: MakeStudent
+) -> None:
+    image = registry.build("Tiny package", requirements_context("1.0"))
+    assert image.startswith("10.77.0.11:5000/tiny-package:")
+    said = registry.pull(swarm.nodes[1], image)
+    assert f"image {image}: pulled in " in said
+    settings = hub.settings()
+    # By digest, as components/hub.py does it, a start asks no registry.
+    by_digest = pinned(image, read_digests(said))
+    assert "@sha256:" in by_digest
+    settings["user_server"]["environments"][0]["image"] = by_digest
+    settings["user_server"]["placement"] = ["node.role==worker"]
+    hub.update(settings)
+    try:
+        swarm.docker.post(f"/containers/{REGISTRY_CONTAINER}/stop")
+        student("builder").start()
+        swarm.docker.post(f"/containers/{REGISTRY_CONTAINER}/start")
+        assert find_container(swarm, "user-builder")[1] == "node-2"
+        told = run_inside(swarm, "user-builder", "python3", "-c", "import tiny; print(tiny.version)")
+        assert told == "1.0\n"
+        # What a student may try from inside: to reach the registry is not among it.
+        connect = CONNECT.format(host=swarm.manager.address, port=REGISTRY_PORT)
+        assert run_inside(swarm, "user-builder", "python3", "-c", connect) != "open\n"
+    finally:
+        hub.update()
+
+
+def test_another_content_is_another_image_and_the_same_is_not_built_again(
+    registry: RunningRegistry, swarm: Swarm
+) -> None:
+    first = registry.build("Changing", dockerfile_context("ENV COLOUR=blue"))
+    made = swarm.docker.get(f"/images/{first}/json")
+    assert registry.build("Changing", dockerfile_context("ENV COLOUR=blue")) == first
+    assert swarm.docker.get(f"/images/{first}/json")["Created"] == made["Created"]
+    second = registry.build("Changing", dockerfile_context("ENV COLOUR=red"))
+    assert second != first
+    worker = swarm.nodes[1]
+    for image, colour in ((first, "blue"), (second, "red")):
+        registry.pull(worker, image)
+        assert f"COLOUR={colour}" in worker.docker.get(f"/images/{image}/json")["Config"]["Env"]
+
+
+def test_a_build_that_fails_says_so_with_the_end_of_its_log(registry: RunningRegistry) -> None:
+    context = dockerfile_context("RUN echo the reason is here >&2 && exit 3")
+    with pytest.raises(CommandFailed, match=r"broken:.*: the build failed") as caught:
+        registry.build("Broken", context)
+    assert "the reason is here" in str(caught.value)
+    assert "swarmhub-build-broken.log on the manager" in str(caught.value)
+
+
+def test_a_build_reaches_no_machine(registry: RunningRegistry, swarm: Swarm) -> None:
+    connect = CONNECT.format(host=swarm.nodes[1].address, port=7946)
+    own = CONNECT.format(host=swarm.manager.address, port=2377)
+    context = dockerfile_context(
+        *(f"RUN python3 -c {json.dumps(each)} >>/tmp/reached" for each in (connect, own))
+    )
+    image = registry.build("Curious", context)
+    reached = swarm.manager.run("docker", "run", "--rm", "--network=none", image, "cat", "/tmp/reached")
+    assert len(reached.split()) == 2
+    assert "open" not in reached
+
+
+def test_nobody_without_a_certificate_of_the_swarm_gets_an_answer(
+    registry: RunningRegistry, swarm: Swarm
+) -> None:
+    worker = swarm.nodes[1]
+    url = f"https://{registry.address}/v2/"
+    # With TLS 1.3 a client hears of a refusal only when it reads, and each time in other words.
+    known = ("curl", "--silent", "--show-error", "--tls-max", "1.2", "--cacert", "/srv/node/ca.crt")
+    (worker.directory / "ca.crt").write_text(registry.access[1].content)
+    with pytest.raises(CommandFailed, match="alert"):
+        worker.run(*known, url)
+    worker.run(
+        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/OU=swarm-worker/CN=made-up"),
+        *("-keyout", "/tmp/key.pem", "-out", "/tmp/certificate.pem"),
+    )
+    with pytest.raises(CommandFailed, match="alert"):
+        worker.run(*known, "--cert", "/tmp/certificate.pem", "--key", "/tmp/key.pem", url)
+    # Docker's key has headers of Docker's, which are nothing to OpenSSL.
+    worker.run("sh", "-c", f"sed '/^[a-z-]*: /d; /^$/d' {MEMBER}.key >/tmp/key.pem")
+    assert worker.run(*known, "--cert", f"{MEMBER}.crt", "--key", "/tmp/key.pem", url) == "{}"
+
+
+def test_the_registry_comes_back_with_its_images(registry: RunningRegistry, swarm: Swarm) -> None:
+    image = registry.build("Lasting", dockerfile_context("ENV AGE=old"))
+    swarm.docker.post(f"/containers/{REGISTRY_CONTAINER}/restart")
+    assert "pulled in" in registry.pull(swarm.nodes[1], image)
