@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import aiohttp
 from yarl import URL
@@ -24,12 +24,12 @@ class Student:
     name: str
     password: str
     token: str
-    cookies: list[object] = field(default_factory=list)
+    timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[HubClient]:
         """A browser, logged in."""
-        timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=self.timeout_seconds)
         jar = aiohttp.CookieJar(unsafe=True)  # The hub's host is an address.
         async with aiohttp.ClientSession(timeout=timeout, cookie_jar=jar) as http:
             client = HubClient(http=http, base=URL(self.url), user=self.name, token=self.token)
@@ -45,6 +45,15 @@ class Student:
     def start(self) -> float:
         """Log in and start the server; return the seconds until the hub calls it ready."""
         return asyncio.run(self._start())
+
+    def home_page(self) -> str:
+        """The hub's page on which a student is to start a server."""
+
+        async def read_home_page() -> str:
+            async with self.client() as client, client.http.get(f"{self.url}/hub/home") as reply:
+                return await reply.text()
+
+        return asyncio.run(read_home_page())
 
     def start_fails(self) -> tuple[str, float]:
         """Start the server, which must fail; return what the user is told and after how many seconds."""

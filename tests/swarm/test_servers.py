@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
+import aiohttp
 import pytest
 
 from rehearsal.docker_api import DockerApi
@@ -15,6 +17,9 @@ from tests.swarm.conftest import MakeStudent
 # Far below the start's timeout, 60 s here.
 TOLD_WITHIN_SECONDS = 20
 NOTICED_WITHIN_SECONDS = 45
+# Swarm gives up a machine after three heartbeats of 5 s that did not come.
+LOST_WITHIN_SECONDS = 75
+ENDED = re.compile(r"Your last server ended at \d\d:\d\d UTC\. [^<]+")
 MANY_THREADS = """
 import threading, time
 threading.stack_size(64 << 10)
@@ -104,8 +109,49 @@ def test_a_server_killed_while_it_runs_can_be_started_again(
     # The hub asks on its own every 30 s, and at once when somebody comes to a server that does not answer.
     wait_until("end noticed", lambda: not someone.running(), timeout_seconds=NOTICED_WITHIN_SECONDS)
     assert hub.servers() == []
+    assert ENDED.search(someone.home_page())
     someone.start()
     assert someone.read()[0] == 200
+    someone.stop()
+    assert not ENDED.search(someone.home_page())
+
+
+def test_a_server_that_outgrows_its_memory_tells_its_user_why_it_ended(
+    hub: NativeHub, student: MakeStudent
+) -> None:
+    someone, another = student("swells"), student("bystander")
+    someone.start()
+    with suppress(aiohttp.ClientError):
+        someone.read("swell")
+    wait_until("end noticed", lambda: not someone.running(), timeout_seconds=NOTICED_WITHIN_SECONDS)
+    told = ENDED.search(someone.home_page())
+    assert told
+    assert "killed, most often for using more memory than its limit" in told[0]
+    assert not ENDED.search(another.home_page())
+    # The next hub knows it still.
+    hub.update()
+    assert ENDED.search(someone.home_page())
+
+
+def test_a_lost_machine_is_noticed_and_named(student: MakeStudent, swarm: Swarm) -> None:
+    someone = student("lost")
+    someone.start()
+    node = swarm.nodes[1]
+    node.run("sh", "-c", "kill -STOP $(pidof dockerd)")
+    try:
+        wait_until("end noticed", lambda: not someone.running(), timeout_seconds=LOST_WITHIN_SECONDS)
+        told = ENDED.search(someone.home_page())
+        assert told
+        assert "its machine may be down" in told[0]
+        assert "No machine can run this server" in someone.start_fails()[0]
+    finally:
+        node.run("sh", "-c", "kill -CONT $(pidof dockerd)")
+        wait_until("node's return", lambda: ready_nodes(swarm) == len(swarm.nodes))
+
+
+def ready_nodes(swarm: Swarm) -> int:
+    """How many machines the manager sees."""
+    return sum(node["Status"]["State"] == "ready" for node in swarm.docker.get("/nodes"))
 
 
 def test_a_service_removed_behind_the_hubs_back_is_no_error(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from swarmhub_hub.announcement import announcement_vars
 from swarmhub_hub.environments import Environment, parse_environment, read_form, render_form
 from swarmhub_hub.homes import Homes, NfsExport, SharedFolder
 from swarmhub_hub.login import SECRETS_OF_KIND, Login, login_traits, parse_login
@@ -306,14 +305,3 @@ def culler_roles(after_seconds: int) -> list[dict[str, Any]]:
             "scopes": list(CULLER_SCOPES),
         }
     ]
-
-
-def announcement_vars(text: str) -> dict[str, str]:
-    """Return the variables of JupyterHub's templates that show a text; they take it for HTML."""
-    if not text.strip():
-        return {}
-    between_and_links = re.split(r"""(https?://[^\s<>"']*[\w/])""", text.strip())
-    escaped = [html.escape(part) for part in between_and_links]
-    for position in range(1, len(escaped), 2):
-        escaped[position] = f'<a href="{escaped[position]}">{escaped[position]}</a>'
-    return {"announcement": "".join(escaped).replace("\n", "<br>")}

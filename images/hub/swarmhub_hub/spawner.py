@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ from dockerspawner import SwarmSpawner
 from traitlets import Any as AnyTrait
 from traitlets import Dict, Float, Integer, Unicode, default
 
+from swarmhub_hub.announcement import FAREWELL, farewell
 from swarmhub_hub.board import SharedLook, TaskBoard
 from swarmhub_hub.homes import HomeError, Homes, SharedFolder
 from swarmhub_hub.names import escape, user_service
@@ -93,6 +95,8 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
 
     # How the server ended, when its service has been taken away since.
     _ending: int | str = 0
+    # Why it ended, for its user, when nobody stopped it.
+    _farewell = ""
     _address: str | None = None
 
     @default("client_kwargs")
@@ -299,6 +303,7 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
                 email = find_email(await self.user.get_auth_state())
                 await asyncio.to_thread(self.homes.prepare, self.user.name, email)
             address: tuple[str, int] = await super().start()
+            self._farewell = ""
         except HomeError as error:
             raise ServerFailed(str(error)) from error
         except ServerFailed:
@@ -348,6 +353,7 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
             return self._ending
         task = await self._newest_task()
         if task is None and await self.get_object() is None:
+            self._say_farewell("Somebody has removed it from the swarm.")
             return self._ending
         verdict = judge_task(task)
         if verdict.phase is not Phase.ENDED:
@@ -355,8 +361,23 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
         self.log.warning("%s: %s", self.service_name, verdict.reason)
         # The hub stops only servers that still run: nobody else takes away the service of an ended one.
         await self.remove_object()
+        if verdict.exit_code != 0:
+            self._say_farewell(verdict.reason)
         self._ending = verdict.exit_code if verdict.exit_code is not None else verdict.reason
         return self._ending
+
+    def _say_farewell(self, reason: str) -> None:
+        self._farewell = farewell(reason, datetime.datetime.now(datetime.UTC))
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what the hub's database keeps; the hub's pages show the farewell from there."""
+        state: dict[str, Any] = super().get_state()
+        return {**state, FAREWELL: self._farewell} if self._farewell else state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up what the hub's database has kept."""
+        super().load_state(state)
+        self._farewell = state.get(FAREWELL, "")
 
     async def remove_object(self) -> None:
         """Remove the service; one already gone is as good."""

@@ -10,7 +10,6 @@ import yaml
 from swarmhub_hub.config import (
     ConfigError,
     Secrets,
-    announcement_vars,
     load_secrets,
     load_settings,
     parse_settings,
@@ -239,40 +238,11 @@ def test_zero_minutes_run_no_culler(document: dict[str, Any]) -> None:
     assert [one["name"] for one in values["JupyterHub.load_roles"]] == ["probe"]
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("", {}),
-        ("  \n", {}),
-        ("Hub ends <Friday> & is deleted", {"announcement": "Hub ends &lt;Friday&gt; &amp; is deleted"}),
-        ("one\ntwo", {"announcement": "one<br>two"}),
-        (
-            "See https://example.org/a?b=1&c=2.",
-            {
-                "announcement": (
-                    'See <a href="https://example.org/a?b=1&amp;c=2">https://example.org/a?b=1&amp;c=2</a>.'
-                )
-            },
-        ),
-        (
-            'https://example.org/"onclick=alert(1)',
-            {
-                "announcement": (
-                    '<a href="https://example.org/">https://example.org/</a>&quot;onclick=alert(1)'
-                )
-            },
-        ),
-    ],
-)
-def test_announcements_are_text_with_links(text: str, shown: dict[str, str]) -> None:
-    assert announcement_vars(text) == shown
-
-
 def test_trait_values_announce_that_files_do_not_last(document: dict[str, Any]) -> None:
     with_homes = trait_values(parse_settings(document), SECRETS)
-    assert with_homes["JupyterHub.template_vars"] == {}
+    assert with_homes["JupyterHub.template_vars"]["announcement"](None) == ""
     without = trait_values(parse_settings({**document, "homes": None}), SECRETS)
-    assert "they are gone" in without["JupyterHub.template_vars"]["announcement"]
+    assert "they are gone" in without["JupyterHub.template_vars"]["announcement"](None)
     assert without["SwarmHubSpawner.homes"] is None
 
 
