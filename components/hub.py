@@ -18,10 +18,12 @@ from swarmhub import plan as planned
 from swarmhub.text import HUB_SERVICE, PROXY_SERVICE, hub_config
 
 ON_THE_MANAGER = docker.ServiceTaskSpecPlacementArgs(constraints=["node.role==manager"])
+ON_THE_WORKERS = docker.ServiceTaskSpecPlacementArgs(constraints=["node.role==worker"])
 RESTART_ALWAYS = docker.ServiceTaskSpecRestartPolicyArgs(condition="any", delay="3s", window="30s")
 CONVERGE = docker.ServiceConvergeConfigArgs(delay="1s", timeout="5m")
 DNSRR = docker.ServiceEndpointSpecArgs(mode="dnsrr")
 TOKEN_CHARACTERS = 52
+ANCHOR_SERVICE = "anchor"
 HUB_CONFIG_PATH = "/srv/jupyterhub/config/hub.yaml"
 OWNER_ONLY = 0o400
 
@@ -88,7 +90,38 @@ class Hub(pulumi.ComponentResource):
             # A changed image is on every worker before the hub starts servers from it.
             depends_on=[storage.ready, *images.ready],
         )
+        if plan.settings.limits.gpus:
+            self._anchor(plan, images, registry)
         self.register_outputs({"hub": self.hub.id, "proxy": self.proxy.id})
+
+    def _anchor(self, plan: planned.Plan, images: Images, registry: Registry | None) -> None:
+        """A container on every worker that does nothing but keep the worker on the overlay network.
+
+        Swarm gives up a network on a worker with its last container there and takes it up with the next; it
+        then looks at the worker anew, and rejects what holds a generic resource on it ("assigned node no
+        longer meets constraints", docker/cli#1805). To go when Swarm no longer does.
+        """
+        image = plan.environments[0].image
+        docker.Service(
+            f"{self._name}-{ANCHOR_SERVICE}",
+            name=ANCHOR_SERVICE,
+            mode=docker.ServiceModeArgs(global_=True),
+            task_spec=docker.ServiceTaskSpecArgs(
+                container_spec=docker.ServiceTaskSpecContainerSpecArgs(
+                    image=registry.name_of(image) if registry else image,
+                    commands=["sleep", "infinity"],
+                    cap_drops=["ALL"],
+                ),
+                networks_advanceds=[docker.ServiceTaskSpecNetworksAdvancedArgs(name=self._swarm.overlay.id)],
+                placement=ON_THE_WORKERS,
+                restart_policy=RESTART_ALWAYS,
+            ),
+            endpoint_spec=DNSRR,
+            converge_config=CONVERGE,
+            opts=self._swarm.inside(
+                [self._swarm.overlay, *images.ready], parent=self, delete_before_replace=True
+            ),
+        )
 
     def _secret(self, what: str, value: pulumi.Output[str]) -> docker.Secret:
         # Encoding a secret output leaves it secret.

@@ -134,6 +134,8 @@ def _daemon_command(name: str, number: int) -> list[str]:
         "--storage-driver=overlay2",
         f"--bip=10.78.{number}.1/24",
         f"--cgroup-parent=/{CGROUP}/{name}",
+        # Nothing stands behind it: Swarm only counts them.
+        f"--node-generic-resource=GPU=made-up-on-{name}",
         "--exec-opt=native.cgroupdriver=cgroupfs",
     ]
 

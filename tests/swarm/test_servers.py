@@ -10,8 +10,8 @@ import pytest
 
 from rehearsal.docker_api import DockerApi
 from rehearsal.host import CommandFailed
-from rehearsal.native_swarm import CGROUP, CGROUPS, Swarm
-from tests.support.native_hub import NativeHub, wait_until
+from rehearsal.native_swarm import CGROUP, CGROUPS, OVERLAY, Swarm
+from tests.support.native_hub import USER_IMAGE, NativeHub, wait_until
 from tests.swarm.conftest import MakeStudent
 
 # Far below the start's timeout, 60 s here.
@@ -204,6 +204,50 @@ def test_volumes_are_volumes_and_binds_binds_by_user(student: MakeStudent, swarm
         ("bind", "/etc/ssl", "/shared", True),
     ]
     run_inside(swarm, "user-mounted", "ls", "/scratch", "/shared/certs")
+
+
+def test_a_server_has_a_gpu_for_itself_and_without_one_left_the_hub_is_full(
+    hub: NativeHub, student: MakeStudent, swarm: Swarm
+) -> None:
+    settings = hub.settings()
+    settings["user_server"]["gpus"] = 1
+    hub.update(settings)
+    # As components/hub.py has one on every worker.
+    anchor = {
+        "Name": "anchor",
+        "Mode": {"Global": {}},
+        "TaskTemplate": {
+            "ContainerSpec": {"Image": USER_IMAGE, "Command": ["sleep", "infinity"]},
+            "Networks": [{"Target": OVERLAY}],
+        },
+        "EndpointSpec": {"Mode": "dnsrr"},
+    }
+    swarm.docker.post("/services/create", anchor)
+    wait_until("anchors", lambda: running_tasks(swarm, "anchor") == len(swarm.nodes))
+    crowd = [student(f"gpu{number}") for number in range(2)]
+    late = student("gpuless")
+    try:
+        for each in crowd:
+            each.start()
+        assert "DOCKER_RESOURCE_GPU=" in run_inside(swarm, "user-gpu0", "env")
+        assert {find_container(swarm, f"user-{each.name}")[1] for each in crowd} == {"node-1", "node-2"}
+        told, seconds = late.start_fails()
+        assert "The hub is full: 2 seats, and all of them are taken." in told
+        assert seconds < TOLD_WITHIN_SECONDS
+        crowd[0].stop()
+        late.start()
+    finally:
+        for each in [*crowd, late]:
+            if each.running():
+                each.stop()
+        swarm.docker.delete("/services/anchor")
+        hub.update()
+
+
+def running_tasks(swarm: Swarm, service: str) -> int:
+    """How many containers of a service run."""
+    tasks = swarm.docker.get("/tasks", filters={"name": [f"{service}."]})
+    return sum(task["Status"]["State"] == "running" for task in tasks)
 
 
 def test_a_full_hub_says_so_at_once(hub: NativeHub, student: MakeStudent, swarm: Swarm) -> None:

@@ -443,6 +443,16 @@ def test_a_build_goes_through_the_sites_proxy_and_not_to_the_registry() -> None:
     assert "10.20.0.0/24" in arguments[3].split(",")
 
 
+def test_workers_with_gpus_stay_on_the_overlay_whoever_comes_and_goes() -> None:
+    assert not [each for each in workshop() if each.name == "hub-anchor"]
+    graph = workshop(limits__gpus=1)
+    anchor = graph.named("hub-anchor").inputs
+    assert anchor["mode"] == {"global": True}
+    assert anchor["taskSpec"]["placement"]["constraints"] == ["node.role==worker"]
+    assert anchor["taskSpec"]["containerSpec"]["commands"] == ["sleep", "infinity"]
+    assert graph.awaits(graph.named("hub-anchor"), graph.named("images-worker-1"))
+
+
 def test_machines_pull_at_the_same_time() -> None:
     graph = workshop(machines__worker__count=2)
     names = ("images-manager", "images-worker-1", "images-worker-2")

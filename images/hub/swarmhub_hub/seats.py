@@ -6,9 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 CONSTRAINT = re.compile(r"\s*([\w.-]+)\s*(==|!=)\s*(.*?)\s*")
+MEMORY = ""
+NO_RESOURCES: Mapping[str, int] = MappingProxyType({})
 # A task in one of these states holds memory, now or as soon as it starts.
 HOLDING = frozenset({"new", "pending", "assigned", "accepted", "preparing", "ready", "starting", "running"})
 
@@ -70,38 +73,62 @@ def reserved_bytes(task: Mapping[str, Any]) -> int:
     return int(reservations.get("MemoryBytes") or 0)
 
 
+def offered(node: Mapping[str, Any], kind: str) -> int:
+    """Return how much of a generic resource a node has: a number, or one for each name."""
+    found = 0
+    for each in node["Description"]["Resources"].get("GenericResources") or ():
+        counted, named = each.get("DiscreteResourceSpec") or {}, each.get("NamedResourceSpec") or {}
+        found += int(counted["Value"]) if counted.get("Kind") == kind else 0
+        found += named.get("Kind") == kind
+    return found
+
+
+def reserved(task: Mapping[str, Any], kind: str) -> int:
+    """Return how much of a generic resource a task is promised."""
+    reservations = (task.get("Spec", {}).get("Resources") or {}).get("Reservations") or {}
+    wanted = (each.get("DiscreteResourceSpec") or {} for each in reservations.get("GenericResources") or ())
+    return sum(int(each["Value"]) for each in wanted if each.get("Kind") == kind)
+
+
 def count_seats(
     swarm: Swarm,
     *,
     memory_bytes: int,
     system_bytes: int,
+    resources: Mapping[str, int] = NO_RESOURCES,
     constraints: Iterable[str] = (),
     ahead: Iterable[str] = (),
 ) -> Seats:
-    """Count the seats of ``memory_bytes`` each.
+    """Count the seats of ``memory_bytes`` and ``resources``, the generic ones, each.
 
     ``system_bytes`` is what each machine keeps for itself, ``ahead`` names services that come first; those of
     them without a machine yet take a seat too.
     """
     constraints = list(constraints)
+    resources = {kind: count for kind, count in resources.items() if count}
     ids = {str(service["Spec"]["Name"]): service["ID"] for service in swarm.servers}
     servers = set(ids.values())
     placed = set()
-    used: Counter[str] = Counter()
-    used_by_others: Counter[str] = Counter()
+    # By node and, for generic resources, by kind; memory is the kind that has no name.
+    used: Counter[tuple[str, str]] = Counter()
+    used_by_others: Counter[tuple[str, str]] = Counter()
     for task in swarm.tasks:
         node = task.get("NodeID")
         if node and task.get("Status", {}).get("State") in HOLDING:
             placed.add(task["ServiceID"])
-            used[node] += reserved_bytes(task)
-            if task["ServiceID"] not in servers:
-                used_by_others[node] += reserved_bytes(task)
+            takes = {MEMORY: reserved_bytes(task)} | {kind: reserved(task, kind) for kind in resources}
+            for kind, amount in takes.items():
+                used[node, kind] += amount
+                if task["ServiceID"] not in servers:
+                    used_by_others[node, kind] += amount
     total = free = 0
     for node in swarm.nodes:
         if not accepts(node, constraints):
             continue
-        room = node["Description"]["Resources"]["MemoryBytes"] - system_bytes
-        total += max(0, (room - used_by_others[node["ID"]]) // memory_bytes)
-        free += max(0, (room - used[node["ID"]]) // memory_bytes)
+        room = {MEMORY: node["Description"]["Resources"]["MemoryBytes"] - system_bytes}
+        room |= {kind: offered(node, kind) for kind in resources}
+        needs = {MEMORY: memory_bytes, **resources}
+        total += max(0, min((room[kind] - used_by_others[node["ID"], kind]) // needs[kind] for kind in needs))
+        free += max(0, min((room[kind] - used[node["ID"], kind]) // needs[kind] for kind in needs))
     without_machine = sum(1 for name in ahead if ids.get(name) not in placed)
     return Seats(total=total, free=max(0, free - without_machine))

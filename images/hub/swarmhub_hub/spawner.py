@@ -275,19 +275,25 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
             await self.census.next(),
             memory_bytes=int(self.mem_guarantee),
             system_bytes=self.system_memory_bytes,
+            resources=self.generic_resources,
             constraints=self.extra_placement_spec.get("constraints") or (),
             ahead=names[: names.index(self.service_name)],
         )
         if seats.total < 1:
             raise ServerFailed(
                 f"No machine can run this server: none that is ready and meant for it has "
-                f"{self.mem_guarantee / GIBI:.3g} GB of memory to give. Tell the organiser."
+                f"{self._what_it_needs()} to give. Tell the organiser."
             )
         if seats.free < 1:
             raise ServerFailed(
                 f"The hub is full: {seats.total} seats, and all of them are taken. "
                 "Try again when somebody has stopped their server."
             )
+
+    def _what_it_needs(self) -> str:
+        parts = [f"{self.mem_guarantee / GIBI:.3g} GB of memory"]
+        parts += [f"{count} {kind}" for kind, count in self.generic_resources.items()]
+        return " and ".join(parts)
 
     async def start(self) -> tuple[str, int]:
         """Make the home, then the service; return where the server listens. Raises ServerFailed."""

@@ -52,6 +52,28 @@ def test_only_those_ahead_without_a_machine_are_counted_again() -> None:
     assert count(swarm, ahead=["user-ada", "user-bea", "user-cy"]).free == 1
 
 
+def test_a_generic_resource_makes_seats_scarce_and_is_held_by_servers() -> None:
+    one, two = node("one"), node("two", 9)
+    one["Description"]["Resources"]["GenericResources"] = [
+        {"DiscreteResourceSpec": {"Kind": "GPU", "Value": 2}},
+        {"DiscreteResourceSpec": {"Kind": "SSD", "Value": 9}},
+    ]
+    two["Description"]["Resources"]["GenericResources"] = [
+        {"NamedResourceSpec": {"Kind": "GPU", "Value": "uuid-1"}},
+        {"NamedResourceSpec": {"Kind": "GPU", "Value": "uuid-2"}},
+        {"NamedResourceSpec": {"Kind": "GPU", "Value": "uuid-3"}},
+    ]
+    holding = task("id-user-ada", "two")
+    holding["Spec"]["Resources"]["Reservations"]["GenericResources"] = [
+        {"DiscreteResourceSpec": {"Kind": "GPU", "Value": 1}}
+    ]
+    swarm = Swarm(nodes=[one, two], tasks=[holding], servers=[server("user-ada")])
+    assert count(swarm, resources={"GPU": 1}) == Seats(total=5, free=4)
+    assert count(swarm, resources={"GPU": 2}) == Seats(total=2, free=2)
+    assert count(swarm, resources={"GPU": 0}) == count(swarm) == Seats(total=12, free=11)
+    assert count(swarm, resources={"FPGA": 1}).total == 0
+
+
 @pytest.mark.parametrize(
     ("constraint", "met"),
     [
