@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -13,12 +14,16 @@ INTERVAL_SECONDS = 0.25
 
 
 class SharedLook(Generic[T]):
-    """A look that all who ask within one interval share; it begins after the last of them has asked."""
+    """A look that all who ask within one interval share; it begins after the last of them has asked.
+
+    Who comes after a pause of an interval is shown at once: a lone server does not wait for a crowd.
+    """
 
     def __init__(self, look: Callable[[], Awaitable[T]], interval_seconds: float = INTERVAL_SECONDS) -> None:
         self._look = look
         self._interval_seconds = interval_seconds
         self._next: asyncio.Task[T] | None = None
+        self._looked = -interval_seconds
 
     async def next(self) -> T:
         """Return what the next look finds."""
@@ -28,8 +33,9 @@ class SharedLook(Generic[T]):
         return await asyncio.shield(self._next)
 
     async def _wait_and_look(self) -> T:
-        await asyncio.sleep(self._interval_seconds)
+        await asyncio.sleep(max(0.0, self._looked + self._interval_seconds - time.monotonic()))
         self._next = None
+        self._looked = time.monotonic()
         return await self._look()
 
 

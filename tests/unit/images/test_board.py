@@ -57,3 +57,19 @@ def test_a_look_that_fails_fails_for_all_and_the_next_is_another() -> None:
         return int(await shared.next())
 
     assert asyncio.run(scenario()) == 2
+
+
+def test_one_who_comes_alone_does_not_wait_and_the_next_does() -> None:
+    looks: list[None] = []
+
+    async def look() -> None:
+        looks.append(None)
+
+    async def scenario() -> None:
+        shared = SharedLook(look, interval_seconds=600)
+        await asyncio.wait_for(shared.next(), 5)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(shared.next(), 0.05)
+
+    asyncio.run(scenario())
+    assert len(looks) == 1
