@@ -101,12 +101,12 @@ class RunningRegistry:
         )
         return image
 
-    def pull(self, node: Node, image: str) -> str:
+    def pull(self, node: Node, image: str, *options: str) -> str:
         """Have a node pull an image; return what it says."""
         return run_step(
             node,
             *("ensure-registry-access.sh", "ensure-images.sh"),
-            arguments=[LIMIT_SECONDS, image],
+            arguments=[LIMIT_SECONDS, *options, image],
             files=self.access,
         )
 
@@ -184,6 +184,23 @@ def test_another_content_is_another_image_and_the_same_is_not_built_again(
     for image, colour in ((first, "blue"), (second, "red")):
         registry.pull(worker, image)
         assert f"COLOUR={colour}" in worker.docker.get(f"/images/{image}/json")["Config"]["Env"]
+
+
+def test_a_tag_that_has_moved_is_followed_when_asked(registry: RunningRegistry, swarm: Swarm) -> None:
+    worker = swarm.nodes[1]
+    first = registry.build("Moving", dockerfile_context("ENV SIDE=left"))
+    second = registry.build("Moving", dockerfile_context("ENV SIDE=right"))
+    before = read_digests(registry.pull(worker, first))
+    swarm.manager.run("docker", "tag", second, first)
+    swarm.manager.run("docker", "push", first)
+    assert read_digests(registry.pull(worker, first)) == before
+    moved = read_digests(registry.pull(worker, first, "--again", "1"))
+    assert moved[first] not in ("", before[first])
+    assert f"image {first}: here already" in registry.pull(worker, first, "--again", "1")
+    # A server that was started from the former one would still find it.
+    for digest, side in ((before[first], "left"), (moved[first], "right")):
+        found = worker.docker.get(f"/images/{first.rpartition(':')[0]}@{digest}/json")
+        assert f"SIDE={side}" in found["Config"]["Env"]
 
 
 def test_a_build_that_fails_says_so_with_the_end_of_its_log(registry: RunningRegistry) -> None:
