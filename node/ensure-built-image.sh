@@ -10,13 +10,14 @@ name=${image##*/}
 log=${BUILD_LOGS:-/var/log}/swarmhub-build-${name%:*}.log
 attempts=10
 
-# A build runs what others wrote: it gets the internet, and neither the metadata service nor the machines.
+# A build runs what others wrote: it gets the internet, and neither the metadata service nor the machines
+# nor the server of homes.
 close_builds() {
   local each
   # shellcheck source=/dev/null
   source "${FIREWALL_ENV:-/etc/swarmhub/firewall.env}"
   ensure_rule INPUT -i docker0 -p tcp -m conntrack --ctstate NEW -j REJECT
-  for each in 169.254.0.0/16 "${MACHINES_NETWORK:?}"; do
+  for each in 169.254.0.0/16 "${MACHINES_NETWORK:?}" ${FILE_SERVER:-}; do
     ensure_rule DOCKER-USER -i docker0 -d "$each" -p tcp -j REJECT
   done
 }

@@ -119,6 +119,7 @@ def registry(swarm: Swarm) -> Iterator[RunningRegistry]:
             "role": role,
             "manager": manager.address,
             "machines_network": "10.77.0.0/24",
+            "file_server": "''",
             "outbound_networks": "''",
         }
         firewall = NodeFile(path="/etc/swarmhub/firewall.env", content=render("firewall.env", values))
