@@ -63,7 +63,7 @@ class FrontDoor(pulumi.ComponentResource):
                 "orders" if plan.certificate.issuer.by_order else "no-orders",
             ],
             files=files,
-            depends_on=[storage.ready],
+            depends_on=[storage.state],
             parent=self,
         )
         self.container = docker.Container(

@@ -65,7 +65,7 @@ class Hub(pulumi.ComponentResource):
         config = docker.ServiceConfig(
             f"{name}-config",
             data=encode(self.config),
-            opts=swarm.inside(parent=self),
+            opts=swarm.inside([swarm.overlay], parent=self),
         )
         self.proxy = self._service(
             PROXY_SERVICE,
@@ -128,7 +128,8 @@ class Hub(pulumi.ComponentResource):
         return docker.Secret(
             f"{self._name}-{what}",
             data=encode(value),
-            opts=self._swarm.inside(parent=self),
+            # nginx waits for the overlay, and its certificate for nginx: that first.
+            opts=self._swarm.inside([self._swarm.overlay], parent=self),
         )
 
     @staticmethod

@@ -89,8 +89,8 @@ class FileSystem(pulumi.ComponentResource):
 class Homes(pulumi.ComponentResource):
     """Users' homes; ``address`` is the NFS server's, ``ready`` is done when homes can be made and mounted.
 
-    Without homes ``address`` is empty, and ``ready`` waits for the hub's state alone. After all of
-    ``quotas_kept``, homes that a machine of the stack serves have their quotas, where they can have any.
+    Without homes ``address`` is empty, and ``ready`` waits for the hub's state alone. ``state`` is done when
+    what the hub and nginx keep can be written.
     """
 
     def __init__(
@@ -106,9 +106,10 @@ class Homes(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("swarmhub:storage:Homes", name, None, opts)
+        self._name, self._plan, self._network = name, plan, network
+        self._server = (storage or manager) if data else None
         self.address = pulumi.Output.from_input("")
-        self.ready = state.ready
-        self.quotas_kept: Sequence[pulumi.Resource] = ()
+        self.state = self.ready = state.ready
         if data:
             server = storage or manager
             self.address = server.address
@@ -122,11 +123,7 @@ class Homes(pulumi.ComponentResource):
                 depends_on=[data.ready, state.ready],
                 parent=self,
             )
-            self.quotas_kept = [
-                self._keep_quotas(name, plan, network, server)
-                if plan.has_quotas
-                else self._share(name, plan, network, server)
-            ]
+            self._exported = self.ready
         elif plan.homes and plan.homes.server:
             self.address = pulumi.Output.from_input(plan.homes.server)
         if plan.homes and (storage or plan.homes.server):
@@ -145,29 +142,28 @@ class Homes(pulumi.ComponentResource):
             )
         self.register_outputs({"address": self.address})
 
-    def _keep_quotas(
-        self, name: str, plan: planned.Plan, network: ground.MachinesNetwork, server: ground.Machine
-    ) -> pulumi.Resource:
-        shared = planned.SHARED_DIRECTORY if plan.settings.storage.shared_folder else ""
-        return server.host.run(
-            f"{name}-quotas",
-            steps=["ensure-homes.sh"],
-            arguments=[planned.MOUNT_POINT, str(planned.HOME_OWNER_ID), shared],
-            files=home_files(plan, network.subnet_cidr),
-            depends_on=[self.ready],
-            parent=self,
-        )
+    def keep_quotas(self, after: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
+        """Give homes that a machine of the stack serves their quotas, and export the shared folder.
 
-    def _share(
-        self, name: str, plan: planned.Plan, network: ground.MachinesNetwork, server: ground.Machine
-    ) -> pulumi.Resource:
-        """Export the shared folder, or no longer, where homes have no quotas."""
-        shared = planned.SHARED_DIRECTORY if plan.settings.storage.shared_folder else ""
-        return server.host.run(
-            f"{name}-shared",
-            steps=["ensure-shared-folder.sh"],
-            arguments=[str(planned.HOME_OWNER_ID), shared],
-            files=[shared_export(plan, network.subnet_cidr)],
-            depends_on=[self.ready],
+        Where homes can have no quotas the folder alone. ``after`` is what more waits for than for this.
+        """
+        if not self._server:
+            return []
+        shared = planned.SHARED_DIRECTORY if self._plan.settings.storage.shared_folder else ""
+        if self._plan.has_quotas:
+            what, step = "quotas", "ensure-homes.sh"
+            arguments = [planned.MOUNT_POINT, str(planned.HOME_OWNER_ID), shared]
+            files = home_files(self._plan, self._network.subnet_cidr)
+        else:
+            what, step = "shared", "ensure-shared-folder.sh"
+            arguments = [str(planned.HOME_OWNER_ID), shared]
+            files = (shared_export(self._plan, self._network.subnet_cidr),)
+        kept = self._server.host.run(
+            f"{self._name}-{what}",
+            steps=[step],
+            arguments=arguments,
+            files=files,
+            depends_on=[self._exported, *after],
             parent=self,
         )
+        return [kept]

@@ -38,7 +38,8 @@ class Swarm(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("swarmhub:swarm:Swarm", name, None, opts)
-        self.manager = manager
+        self._name, self._plan = name, plan
+        self.manager, self.workers = manager, workers
         initialised = manager.host.run(
             f"{name}-manager",
             steps=["ensure-gateway-bridge.sh", "ensure-closed.sh", "ensure-swarm-manager.sh"],
@@ -60,18 +61,6 @@ class Swarm(pulumi.ComponentResource):
             )
             for planned_worker, worker in zip(plan.workers, workers, strict=True)
         ]
-        for planned_worker, worker, joined in zip(plan.workers, workers, self.workers_ready, strict=True):
-            # It lives in the manager: what lives in a worker is not run when the worker is deleted.
-            manager.host.run(
-                f"{name}-{planned_worker.name}-member",
-                steps=["ensure-swarm-member.sh"],
-                arguments=[planned_worker.hostname, worker.address],
-                removal="remove-swarm-member.sh",
-                removal_arguments=[planned_worker.hostname],
-                replaced_with=[worker.identity],
-                depends_on=[joined],
-                parent=self,
-            )
         self.provider = docker.Provider(
             f"{name}-docker",
             host=pulumi.Output.concat("ssh://", plan.ssh_user, "@", manager.host.address, ":22"),
@@ -93,6 +82,23 @@ class Swarm(pulumi.ComponentResource):
             opts=self.inside([initialised], ignore_changes=["options"]),
         )
         self.register_outputs({"overlay": self.overlay.id})
+
+    def look_after_members(self, after: Sequence[pulumi.Resource]) -> None:
+        """Have each worker in the swarm once, drained when it leaves; ``after`` is what more waits for."""
+        for planned_worker, worker, joined in zip(
+            self._plan.workers, self.workers, self.workers_ready, strict=True
+        ):
+            # It lives in the manager: what lives in a worker is not run when the worker is deleted.
+            self.manager.host.run(
+                f"{self._name}-{planned_worker.name}-member",
+                steps=["ensure-swarm-member.sh"],
+                arguments=[planned_worker.hostname, worker.address],
+                removal="remove-swarm-member.sh",
+                removal_arguments=[planned_worker.hostname],
+                replaced_with=[worker.identity],
+                depends_on=[joined, *after],
+                parent=self,
+            )
 
     @staticmethod
     def _closing(

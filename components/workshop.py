@@ -109,6 +109,9 @@ class Workshop(pulumi.ComponentResource):
             named_after=records.made if records else [],
             opts=child,
         )
+        # Much waits for nginx and nothing for these: on a small machine steps take time from each other.
+        quotas_kept = storage.keep_quotas(after=[front_door.container])
+        swarm.look_after_members(after=[front_door.container])
         Probe(
             "probe",
             plan=plan,
@@ -128,7 +131,7 @@ class Workshop(pulumi.ComponentResource):
             depends_on=[
                 hub.hub,
                 hub.proxy,
-                *storage.quotas_kept,
+                *quotas_kept,
                 *front_door.ready,
                 *swarm.workers_ready,
             ],
