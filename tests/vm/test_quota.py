@@ -31,6 +31,10 @@ BLOCK_BYTES = 4096
 # Far above what is promised: how fast it is stands in the table, and benchmarks/ holds the goal.
 WAIT_SECONDS = 60
 UNITS = "swarmhub-quota nfs-server"
+DISK_IS_FULL = (
+    "The disk that holds everybody's home is full. This file was not saved. "
+    "Tell the organiser; to delete files of your own helps too."
+)
 
 
 def limit_of(quota_gb: float) -> int:
@@ -285,6 +289,16 @@ def test_a_student_is_told_that_the_home_is_full(storage: VirtualMachine, server
     )
     storage.run(f"{in_container} 'rm /home/jovyan/big'")
     assert storage.python(save, url, "500000", "60")["status"] == 200
+    # A disk that is full although the home is not.
+    filler = f"{planned.MOUNT_POINT}/filler"
+    left = f"$(df --block-size=1 --output=avail {planned.MOUNT_POINT} | tail -n 1)"
+    storage.run(
+        f"fallocate --length $(({left} - 2**24)) {filler}; head --bytes 1G /dev/zero >{filler}-2", check=False
+    )
+    answer = storage.python(save, url.replace("notebook", "third"), "500000", "60")
+    storage.run(f"rm {filler} {filler}-2")
+    assert answer == {"status": 507, "message": DISK_IS_FULL}
+    assert storage.python(save, url.replace("notebook", "third"), "500000", "60")["status"] == 201
     # The same container has the shared folder as a student has it.
     storage.run(f"install -o 1000 -g 1000 /dev/null {planned.SHARED_DIRECTORY}/from-an-instructor")
     assert storage.run(f"{in_container} 'ls /home/jovyan/shared/'").stdout == "from-an-instructor\n"

@@ -1,6 +1,7 @@
 """What a server on an NFS home, reached through a hub, does otherwise than a server on a laptop."""
 
 import asyncio
+import errno
 import os
 
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
@@ -9,6 +10,16 @@ from tornado.web import HTTPError
 INSUFFICIENT_STORAGE = 507
 # What saving a notebook needs at least; a home with less left is as good as full.
 LEAST_BYTES = 1024**2
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+
+
+def lacks_space(error):
+    """Whether an error came of a full disk, however often it was wrapped."""
+    while error is not None:
+        if getattr(error, "errno", None) in NO_SPACE:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 class HomeFileManager(AsyncLargeFileManager):
@@ -22,7 +33,14 @@ class HomeFileManager(AsyncLargeFileManager):
             home = await asyncio.to_thread(os.statvfs, self.root_dir)
             left, size = home.f_bavail * home.f_frsize, home.f_blocks * home.f_frsize
             if left > max(LEAST_BYTES, len(str(model.get("content") or ""))):
-                raise
+                # What the home may still hold says nothing of the disk below it.
+                if not lacks_space(error):
+                    raise
+                raise HTTPError(
+                    INSUFFICIENT_STORAGE,
+                    "The disk that holds everybody's home is full. This file was not saved. "
+                    "Tell the organiser; to delete files of your own helps too.",
+                ) from error
             raise HTTPError(
                 INSUFFICIENT_STORAGE,
                 f"Your home is full: {left / 1024**2:.1f} MB of {size / 1024**3:.1f} GB are left. "
