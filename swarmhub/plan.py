@@ -95,6 +95,7 @@ NO_CONTEXTS: Mapping[str, Context] = MappingProxyType({})
 # Nobody sees it: there is no choice.
 ONLY_ENVIRONMENT = "only"
 SIZE_KEY = "storage.size_gb"
+STORAGE_MACHINE = "storage"
 
 
 class Role(StrEnum):
@@ -282,6 +283,7 @@ class Plan:
     """Everything that is decided before the first resource is made.
 
     On existing machines there are no volumes: the hub's state is a directory, and homes are at a ``place``.
+    ``storage_server_name`` is what a storage machine is or would be called in the project.
     """
 
     prefix: str
@@ -308,6 +310,7 @@ class Plan:
     settings: Settings
     environments: tuple[Environment, ...]
     people: tuple[Person, ...] = ()
+    storage_server_name: str = ""
     endpoints: Endpoints | None = None
     place: Place | None = None
     through_manager: bool = True
@@ -743,9 +746,10 @@ def make_plan(
             machine(f"worker-{number}", Role.WORKER, of_workers)
             for number in range(1, count_workers(settings, of_workers) + 1)
         ),
-        storage=machine("storage", Role.STORAGE, facts.flavors[machines.storage])
+        storage=machine(STORAGE_MACHINE, Role.STORAGE, facts.flavors[machines.storage])
         if machines.storage
         else None,
+        storage_server_name=resource_name(stack, STORAGE_MACHINE),
         state=_state(settings, facts, stack),
         data=_data(settings, facts, stack),
         homes=_homes(settings),

@@ -176,6 +176,29 @@ def _check_size(plan: Plan) -> tuple[list[Finding], list[Finding]]:
     return [Finding(where=planned.SIZE_KEY, problem=problem, remedy=remedy)], []
 
 
+def _check_place(plan: Plan, project: ProjectContents) -> list[Finding]:
+    """Homes in use move to no other machine: a volume is attached to one, and servers wait for the former."""
+    volume = plan.data
+    if volume is None or volume.existing is None or not volume.existing.attached:
+        return []
+    on_storage_machine = plan.storage_server_name in project.servers
+    if on_storage_machine == (plan.storage is not None):
+        return []
+    holder, change = ("the storage machine", "Set") if on_storage_machine else ("the manager", "Remove")
+    remedy = (
+        f"{change} machines.storage as before; or, with storage.keep_after_destroy true at the last up, "
+        "run pulumi destroy, then pulumi up"
+    )
+    return [
+        Finding(
+            where="machines.storage",
+            problem=f"the volume {volume.name} is in use on {holder}",
+            rule="Homes move between the manager and a storage machine only while the stack is down",
+            remedy=remedy,
+        )
+    ]
+
+
 def _check_credentials(
     survey: Survey, ends: datetime.date | None, now: datetime.datetime
 ) -> tuple[str, list[Finding], list[Finding]]:
@@ -426,6 +449,7 @@ def check(
     seats_line, seats, seat_warnings, seat_failures = check_seats(plan, by_id)
     size_warnings, size_failures = _check_size(plan)
     tls_passed, tls_warnings, tls_failures = check_certificate(plan, certificate, now)
+    place_failures = _check_place(plan, survey.project)
     return Report(
         passed=(
             *([] if credential_failures else [who]),
@@ -448,6 +472,7 @@ def check(
             *survey.findings,
             *credential_failures,
             *size_failures,
+            *place_failures,
             *quota_failures,
             *choice_failures,
             *seat_failures,

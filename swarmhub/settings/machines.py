@@ -133,8 +133,9 @@ class Machines:
     )
     storage: str | None = key(
         NAME,
-        "Flavor of a machine for homes alone, outside the swarm; without it the manager holds them",
-        change=ChangeEffect.MACHINE,
+        "Flavor of a machine for homes alone, outside the swarm; without it the manager holds them. "
+        "A stack that is up keeps its homes where they are: set or remove it between destroy and up",
+        change=ChangeEffect.IN_PLACE,
         default=None,
     )
     reinstall: Reinstall = key(

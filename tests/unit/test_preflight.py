@@ -158,6 +158,32 @@ def test_a_kept_volume_that_is_too_small_is_a_warning() -> None:
     assert examined(volumes=kept(2, attached=False)).warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("servers", "flavor", "holder", "change"),
+    [
+        (["swarmhub-dev-manager", "swarmhub-dev-storage"], None, "storage machine", "Set"),
+        (["swarmhub-dev-manager"], "s1.large", "manager", "Remove"),
+    ],
+)
+def test_homes_in_use_do_not_move_to_another_machine(
+    servers: list[str], flavor: str | None, holder: str, change: str
+) -> None:
+    project = ProjectContents(quotas=ROOMY, servers=dict.fromkeys(servers, FLAVOR))
+
+    def failures(*, attached: bool, storage: str | None = flavor) -> list[str]:
+        volumes = kept(2, attached=attached)
+        return [str(each) for each in examined(project, volumes=volumes, machines__storage=storage).failures]
+
+    [failure] = failures(attached=True)
+    assert failure == (
+        f"machines.storage: the volume swarmhub-dev-data is in use on the {holder}. Homes move between the "
+        f"manager and a storage machine only while the stack is down. {change} machines.storage as before; "
+        "or, with storage.keep_after_destroy true at the last up, run pulumi destroy, then pulumi up."
+    )
+    assert failures(attached=False) == []
+    assert failures(attached=True, storage=None if flavor else "s1.large") == []
+
+
 def test_a_larger_flavor_counts_by_its_difference() -> None:
     known = {"flavors": {"s1.large": FLAVOR, "m3.large": LARGE}}
     plan = dev_plan(known=known, machines__worker__flavor="m3.large")
