@@ -82,6 +82,9 @@ class FileSystem(pulumi.ComponentResource):
             ],
             depends_on=[attached],
             parent=self,
+            # A machine that stays would wait at every boot for a volume that is not its any more.
+            removal="remove-volume.sh",
+            removal_arguments=[volume.plan.mount_point],
         )
         self.register_outputs({})
 
@@ -122,6 +125,7 @@ class Homes(pulumi.ComponentResource):
                 ),
                 depends_on=[data.ready, state.ready],
                 parent=self,
+                removal="remove-storage.sh",
             )
             self._exported = self.ready
         elif plan.homes and plan.homes.server:
@@ -139,6 +143,8 @@ class Homes(pulumi.ComponentResource):
                 ],
                 depends_on=[self.ready],
                 parent=self,
+                removal="remove-homes-mount.sh",
+                removal_arguments=[planned.HOMES_DIRECTORY],
             )
         self.register_outputs({"address": self.address})
 

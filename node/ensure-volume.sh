@@ -94,7 +94,12 @@ if ! grep -qxF "$entry" /etc/fstab; then
   [[ -z $former ]] || systemctl daemon-reload
 fi
 mkdir -p "$mount_point"
-mountpoint -q "$mount_point" || mount "$mount_point"
+if ! mountpoint -q "$mount_point"; then
+  # Homes that another machine has served so far: under this mount nobody could take theirs away any more.
+  findmnt -n -l -o TARGET | awk -v within="$mount_point/" 'index($1, within) == 1' | sort -r |
+    xargs --no-run-if-empty umount --lazy
+  mount "$mount_point"
+fi
 findmnt -n -o OPTIONS "$mount_point" | grep -qw prjquota ||
   fail "$mount_point is mounted without project quotas. Unmount it and run this again"
 xfs_growfs -d "$mount_point" >/dev/null

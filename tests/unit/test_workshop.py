@@ -525,6 +525,25 @@ def test_homes_are_where_the_settings_say(kind: str) -> None:
     assert graph.awaits(graph.named("hub-hub"), graph.named(last))
 
 
+REMOVALS = {
+    "data-file-system": ("remove-volume.sh", ["/var/nfs"]),
+    "homes-exports": ("remove-storage.sh", []),
+    "homes-mount": ("remove-homes-mount.sh", ["/var/nfs/homes"]),
+}
+
+
+def test_a_machine_that_stays_lets_go_of_the_homes_it_had(kind: str) -> None:
+    graph = workshop(**STORAGE_KINDS[kind])
+    there = REMOVALS.keys() & set(by_name(graph))
+    assert bool(there) == (kind != "none")
+    for name in there:
+        command = graph.named(name)
+        removal = json.loads(command.inputs["stdin"])["removal"]
+        assert (removal["name"], removal["arguments"]) == REMOVALS[name]
+        assert "step['removal']" in shlex.split(command.inputs["delete"])[-1]
+        assert command.deleted_with
+
+
 def test_a_storage_machine_is_no_member_of_the_swarm() -> None:
     graph = workshop(**STORAGE_KINDS["machine"])
     groups = {each.name: each.inputs["securityGroupIds"] for each in graph.by_type("Port")}
@@ -843,12 +862,13 @@ def test_a_worker_that_leaves_is_drained_by_the_manager_before_it_is_deleted() -
     assert member.delete_before_replace
 
 
-def test_only_members_run_anything_when_they_are_removed(graph: Graph) -> None:
+def test_what_runs_anything_when_it_is_removed_is_what_a_staying_machine_had(graph: Graph) -> None:
     commands = [each for each in graph if each.type in ("command:remote:Command", "command:local:Command")]
-    assert {each.name for each in commands if each.inputs.get("delete")} == {
-        "swarm-worker-1-member",
-        "swarm-worker-2-member",
-    }
+    removing = {each.name: each for each in commands if each.inputs.get("delete")}
+    members = {"swarm-worker-1-member", "swarm-worker-2-member"}
+    assert removing.keys() == members | {"state-file-system", "data-file-system", "homes-exports"}
+    # Nothing of it runs when the machine goes as well.
+    assert {each.deleted_with for each in removing.values()} == {graph.named("manager-life-0").urn}
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1)])

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Let go of homes that another machine serves, now and at boot; that machine may be gone. Safe to run twice.
+# usage: remove-homes-mount.sh DIRECTORY
+set -euo pipefail
+[[ $# -eq 1 ]] || { echo "usage: remove-homes-mount.sh DIRECTORY" >&2; exit 2; }
+directory=$1
+
+sed -i "\\# $directory nfs4 #d" /etc/fstab
+systemctl daemon-reload
+# A look at the directory itself would wait for its server.
+if findmnt -n -l -o TARGET,FSTYPE | grep -qE "^$directory +nfs4$"; then
+  umount --lazy "$directory"
+fi
