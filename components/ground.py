@@ -45,7 +45,8 @@ class FileSystem(Protocol):
 class Ground:
     """``data`` is None when no machine of the stack has the homes; ``volumes`` are ids by name.
 
-    ``cloud`` is the provider that resources of the cloud are made by, None where there is no cloud.
+    ``cloud`` is the provider that resources of the cloud are made by, None where there is no cloud; ``made``
+    is all that was asked of it.
     """
 
     network: MachinesNetwork
@@ -56,3 +57,4 @@ class Ground:
     data: FileSystem | None
     volumes: Mapping[str, pulumi.Output[str]]
     cloud: pulumi.ProviderResource | None = None
+    made: Sequence[pulumi.Resource] = ()

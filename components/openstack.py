@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping
 from pathlib import Path
 
 import pulumi
 import pulumi_openstack as openstack
-from pulumi_command import local
 from pulumi_openstack import compute
 
 from components.ground import Ground
@@ -99,8 +96,6 @@ def make_ground(plan: Plan, key: OperatorKey, parent: pulumi.Resource) -> Ground
         opts=child,
     )
     volumes = {each.plan.name: each.volume.id for each in (state_volume, data_volume) if each}
-    if plan.state.keep:
-        _tell_what_is_kept(volumes, parent)
     return Ground(
         network=network,
         manager=manager,
@@ -110,21 +105,8 @@ def make_ground(plan: Plan, key: OperatorKey, parent: pulumi.Resource) -> Ground
         data=data,
         volumes=volumes,
         cloud=cloud,
-    )
-
-
-def _tell_what_is_kept(volumes: Mapping[str, pulumi.Output[str]], parent: pulumi.Resource) -> None:
-    # Told when it is deleted: `pulumi destroy` runs no program that could say what it leaves.
-    local.Command(
-        "kept-volumes",
-        create="true",
-        delete=pulumi.Output.all(**volumes).apply(
-            lambda ids: shlex.join(
-                [
-                    "echo",
-                    "kept in the cloud: " + ", ".join(f"{name} ({ids[name]})" for name in sorted(ids)),
-                ]
-            )
-        ),
-        opts=pulumi.ResourceOptions(parent=parent),
+        made=[
+            *(network, keypair, state_volume, manager, *workers, state),
+            *(each for each in (data_volume, storage_machine, data) if each),
+        ],
     )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
+
 import pulumi
+from pulumi_command import local
 
 from components.dns import Records
 from components.existing import find_ground
@@ -112,7 +116,7 @@ class Workshop(pulumi.ComponentResource):
         # Much waits for nginx and nothing for these: on a small machine steps take time from each other.
         quotas_kept = storage.keep_quotas(after=[front_door.container])
         swarm.look_after_members(after=[front_door.container])
-        Probe(
+        probe = Probe(
             "probe",
             plan=plan,
             url=self.url,
@@ -139,4 +143,26 @@ class Workshop(pulumi.ComponentResource):
         )
         self.login = hub.login
         self.volumes = pulumi.Output.all(**ground.volumes)
+        if plan.state:
+            everything = [*ground.made, storage, swarm, images, hub, front_door, probe]
+            everything += [records] if records else []
+            self._tell_of_volumes(plan.state.keep, plan.state.protect, everything)
         self.register_outputs({"address": self.address, "domain": self.domain})
+
+    def _tell_of_volumes(self, keep: bool, protect: bool, everything: Sequence[pulumi.Resource]) -> None:
+        """What is told when it is deleted: `pulumi destroy` runs no program that could say what it leaves.
+
+        Protected volumes alone would not stop a destroy before all that was made after them is gone. What
+        depends on everything is deleted first, or not, and then nothing is.
+        """
+        kept = self.volumes.apply(
+            lambda ids: "kept in the cloud: " + ", ".join(f"{name} ({ids[name]})" for name in sorted(ids))
+        )
+        local.Command(
+            "kept-volumes",
+            create="true",
+            delete=kept.apply(lambda text: shlex.join(["echo", text])) if keep else None,
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=protect, depends_on=everything if protect else []
+            ),
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 import re
 import shlex
@@ -598,14 +599,23 @@ def test_volumes_are_kept_and_protected_as_told() -> None:
             assert volume_of(graph, what).retain_on_delete is kept
             assert volume_of(graph, what).protect is not kept
         assert graph.named("manager-server").inputs["stopBeforeDestroy"] is kept
-        assert ("kept-volumes" in by_name(graph)) is kept
 
 
 def test_destroy_says_which_volumes_it_leaves() -> None:
-    said = workshop(storage__keep_after_destroy=True).named("kept-volumes").inputs["delete"]
-    assert said == (
-        "echo 'kept in the cloud: swarmhub-dev-data (data-volume-id), swarmhub-dev-state (state-volume-id)'"
-    )
+    told = [workshop(storage__keep_after_destroy=kept).named("kept-volumes") for kept in (True, False)]
+    assert [each.inputs.get("delete") for each in told] == [
+        "echo 'kept in the cloud: swarmhub-dev-data (data-volume-id), swarmhub-dev-state (state-volume-id)'",
+        None,
+    ]
+
+
+def test_what_a_protected_stack_deletes_first_is_protected(kind: str) -> None:
+    graph = workshop(**copy.deepcopy(STORAGE_KINDS[kind]), storage__protect=True)
+    guard = graph.named("kept-volumes")
+    assert guard.protect
+    made = [each for each in graph if each.custom and not each.type.startswith("pulumi:providers:")]
+    assert [each.name for each in made if each is not guard and not graph.awaits(guard, each)] == []
+    assert not workshop(**STORAGE_KINDS[kind]).named("kept-volumes").protect
 
 
 def existing(size_gb: int = 2, *, attached: bool) -> dict[str, ExistingVolume]:
