@@ -241,7 +241,9 @@ def test_zero_minutes_run_no_culler(document: dict[str, Any]) -> None:
 def test_trait_values_announce_that_files_do_not_last(document: dict[str, Any]) -> None:
     with_homes = trait_values(parse_settings(document), SECRETS)
     assert with_homes["JupyterHub.template_vars"]["announcement"](None) == ""
+    assert with_homes["Spawner.notebook_dir"] == "/home/jovyan"
     without = trait_values(parse_settings({**document, "homes": None}), SECRETS)
+    assert without["Spawner.notebook_dir"] == "~"
     assert "they are gone" in without["JupyterHub.template_vars"]["announcement"](None)
     assert without["SwarmHubSpawner.homes"] is None
 

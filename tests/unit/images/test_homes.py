@@ -33,6 +33,32 @@ def test_prepare_never_leaves_the_folder_of_homes(homes: Homes, user: str) -> No
     assert homes.prepare(user).parent == homes.directory
 
 
+def test_names_that_could_do_harm_have_homes_of_their_own(homes: Homes) -> None:
+    users = [
+        "../x",
+        "a/b",
+        "a",
+        "b",
+        "x",
+        ".",
+        "..",
+        "日本",
+        "zoë",
+        "zoe",
+        "Ada",
+        "ada",
+        "ADA",
+        "n" * 200,
+        "n" * 201,
+    ]
+    found = {user: homes.prepare(user, f"{user}@example.org") for user in users}
+    assert {home.parent for home in found.values()} == {homes.directory}
+    # Different also where the file system takes capitals for small letters.
+    assert len({home.name.lower() for home in found.values()}) == len(users)
+    for user, home in found.items():
+        assert read_owner(homes.directory, home.name) == Owner(name=user, email=f"{user}@example.org")
+
+
 def test_prepare_says_beside_the_home_whose_it_is(homes: Homes) -> None:
     homes.prepare("Ada Lovelace", "ada@example.org")
     written = homes.directory / "-41da-20-4covelace_email.txt"
