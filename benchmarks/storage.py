@@ -1,5 +1,7 @@
 """Homes over NFS against the local disk, sync and async; what quotas and mounts cost. All in one run.
 
+What it gave is in docs/homes.md.
+
 The machine is one of the rehearsal cloud's guests, and mounts its own export: there is no network between, so
 the difference is the protocol's and the disk's. Its data disk honours flushes. Rounds alternate, so that what
 else the computer does meanwhile hits all alike. Needs what `make up` builds, not the cloud itself:
@@ -29,6 +31,10 @@ HOME = f"{planned.HOMES_DIRECTORY}/benchmark"
 MOUNTED = "/mnt/benchmark"
 EXPORTS = "/etc/exports.d/swarmhub.exports"
 MOUNT = f"mount -t nfs4 -o rw,{planned.HOME_MOUNT_OPTIONS} 127.0.0.1:{HOME} {MOUNTED}"
+HOME_VOLUME = (
+    "type=volume,dst=/home/jovyan,volume-nocopy,volume-driver=local,volume-opt=type=nfs4,"
+    f'volume-opt=device=:{HOME},"volume-opt=o=addr=127.0.0.1,rw,{planned.HOME_MOUNT_OPTIONS}"'
+)
 FILES = 1800
 QUOTA_GB = 1.0
 LIMIT_BYTES = int(QUOTA_GB * 1024**3)
@@ -62,6 +68,17 @@ def export(machine: VirtualMachine, mode: str) -> None:
 def timed(machine: VirtualMachine, command: str) -> float:
     """Seconds that a command takes there, as a whole process."""
     return float(machine.python((GUEST / "timed.py").read_text(), *shlex.split(command)))
+
+
+def time_starts(machine: VirtualMachine, rounds: int) -> tuple[float, float]:
+    """Seconds until a container has started and ended, without a home and with one as a server has it."""
+    image = dev_plan().settings.hub.images.user
+    seconds: dict[str, list[float]] = {"": [], f"--mount '{HOME_VOLUME}'": []}
+    for _ in range(rounds):
+        for option, times in seconds.items():
+            times.append(timed(machine, f"docker run --rm --network none {option} {image} true"))
+    without, mounted = seconds.values()
+    return statistics.median(without), statistics.median(mounted)
 
 
 def make_homes(machine: VirtualMachine, prefix: str, count: int) -> float:
@@ -98,6 +115,7 @@ def measure(machine: VirtualMachine, rounds: int) -> list[tuple[str, float, floa
     for _ in range(rounds):
         machine.run(f"umount {MOUNTED}")
         mounts.append(timed(machine, MOUNT))
+    bare_start, home_start = time_starts(machine, rounds)
     single = [make_homes(machine, f"single{number}x", 1) for number in range(rounds)]
     burst = make_homes(machine, "burst", 100)
     setting = [
@@ -112,6 +130,8 @@ def measure(machine: VirtualMachine, rounds: int) -> list[tuple[str, float, floa
         (f"{FILES} files, NFS, sync export", middle(files["sync"]), None),
         (f"{FILES} files, NFS, async export", middle(files["async"]), None),
         ("mount of one home", middle(mounts), None),
+        ("container started and ended, without a home", bare_start, None),
+        ("container started and ended, with its home over NFS", home_start, None),
         ("new home: made to limited", middle(single), QUOTA_GOAL_SECONDS),
         ("100 homes at once: made to limited, slowest", burst, QUOTA_GOAL_SECONDS),
         ("100 homes at once beside 1,000, slowest", crowded, QUOTA_GOAL_SECONDS),
