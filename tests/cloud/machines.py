@@ -1,80 +1,101 @@
-"""The machines of a deployed stack, reached by ssh: those without a public address through the manager."""
+"""The machines of a deployed stack, each by an ssh that believes only the host key it was given."""
 
 from __future__ import annotations
 
-import shlex
+import json
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from openstack.connection import Connection
+from typing import Any
 
 from live.deployment import Manager
 from scripts.stack import Stack
 from tests.support.waiting import wait_until
 
-# The product verifies host keys that it made; a test on a cloud of this machine has nobody to be misled by.
-UNVERIFIED = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR")
-RUN_SECONDS = 180
+SCRIPT_SECONDS = 180
+OPTIONS = ("-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=15")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machines:
-    """Runs scripts on a stack's machines by their names (``manager``, ``worker-1``, ``storage``)."""
+class Machine:
+    """A machine by its name in the stack (``manager``, ``worker-1``, ``storage``), and how ssh reaches it."""
 
-    stack: Stack
-    connection: Connection
+    name: str
+    reached: Manager
 
-    @property
-    def manager(self) -> Manager:
-        return Manager.read(self.stack.outputs()["manager"])
-
-    def address(self, name: str) -> str:
-        """The machine's address inside its network."""
-        server = self.server(name)
-        return next(
-            str(each["addr"])
-            for addresses in server.addresses.values()
-            for each in addresses
-            if each["OS-EXT-IPS:type"] == "fixed"
-        )
-
-    def server(self, name: str):  # type: ignore[no-untyped-def]
-        """The cloud's server of that name."""
-        wanted = f"swarmhub-{self.stack.name}-{name}"
-        return next(each for each in self.connection.compute.servers() if each.name == wanted)
-
-    def run(self, name: str, script: str, *, root: bool = True) -> str:
-        """Run a script and return what it prints; it fails the test by its status."""
-        manager = self.manager
-        identity = ["-i", manager.private_key_file, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
-        to_manager = ["ssh", *identity, *UNVERIFIED, f"{manager.user}@{manager.address}"]
-        if name == "manager":
-            reach = to_manager
-        else:
-            jump = shlex.join([*to_manager[:-1], "-W", "%h:%p", to_manager[-1]])
-            reach = ["ssh", *identity, *UNVERIFIED, "-o", f"ProxyCommand={jump}"]
-            reach.append(f"{manager.user}@{self.address(name)}")
-        shell = "sudo -n bash -s" if root else "bash -s"
+    def run(self, script: str, *, check: bool = True, timeout_seconds: float = SCRIPT_SECONDS) -> str:
+        """Run a bash script as root and return what it prints; it fails the test by its status."""
+        program, *rest = self.reached.ssh()
         done = subprocess.run(
-            [*reach, shell], input=script, capture_output=True, text=True, timeout=RUN_SECONDS
+            [program, *OPTIONS, *rest, "sudo -n bash -s"],
+            input=script,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_seconds,
         )
-        if done.returncode:
-            raise AssertionError(f"on {name}: status {done.returncode}\n{done.stdout}\n{done.stderr}")
+        if check and done.returncode:
+            raise AssertionError(f"{self.name}: status {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done.stdout
 
-    def await_run(self, name: str, script: str, holds: Callable[[str], bool], seconds: float) -> str:
+    def await_run(self, script: str, holds: Callable[[str], bool], seconds: float) -> str:
         """Run a script again and again until what it prints is as wanted."""
         last = ""
 
         def attempt() -> bool:
             nonlocal last
             try:
-                last = self.run(name, script)
+                last = self.run(script)
             except (AssertionError, subprocess.TimeoutExpired) as error:
                 last = str(error)
                 return False
             return holds(last)
 
-        wait_until(attempt, seconds=seconds, what=lambda: f"{name}: {last}")
+        wait_until(attempt, seconds=seconds, what=lambda: f"{self.name}: {last}")
         return last
+
+
+def export_in_plain(stack: Stack) -> dict[str, Any]:
+    """The stack's deployment, secrets decrypted."""
+    exported: dict[str, Any] = json.loads(stack.pulumi.ask("stack", "export", "--show-secrets"))["deployment"]
+    return exported
+
+
+def plain(value: Any) -> Any:
+    """A value of such an export without the wrappers that mark its secrets."""
+    if isinstance(value, dict):
+        if "plaintext" in value:
+            return json.loads(value["plaintext"])
+        return {name: plain(each) for name, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list) else value
+
+
+def find_machines(stack: Stack) -> dict[str, Machine]:
+    """Every machine by its name in the stack, as the deployment itself reaches it."""
+    manager = Manager.read(stack.outputs()["manager"])
+    found = {}
+    for resource in export_in_plain(stack)["resources"]:
+        name = resource["urn"].rpartition("::")[2]
+        if resource["type"] != "command:remote:Command" or not name.endswith("-ready"):
+            continue
+        connection = plain(resource["inputs"]["connection"])
+        reached = Manager(
+            address=connection["host"],
+            user=connection["user"],
+            private_key_file=manager.private_key_file,
+            host_key=connection["hostKey"],
+            through=manager if connection.get("proxy") else None,
+        )
+        name = name.removesuffix("-ready")
+        found[name] = Machine(name=name, reached=reached)
+    return found
+
+
+def find_probe_token(stack: Stack) -> str:
+    """What the hub knows the probe by."""
+    token = next(
+        each
+        for each in export_in_plain(stack)["resources"]
+        if each["urn"].endswith("::hub-probe-token") and each["type"] == "command:local:Command"
+    )
+    return str(plain(token["outputs"])["stdout"]).strip()

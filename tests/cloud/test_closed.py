@@ -5,20 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from yarl import URL
 
-from live.jupyter import HubClient
-from live.probe import FixedResolver, trust
-from rehearsal.paths import CLIENT
 from scripts.stack import Stack
-from tests.cloud.hosts import Machine, export_in_plain, find_machines, plain
+from tests.cloud.machines import Machine, find_machines, find_probe_token
+from tests.cloud.students import open_hub
 from tests.support.phases import Phases
 
 SCAN = Path(__file__).with_name("scan_cell.py")
@@ -26,7 +22,6 @@ NEIGHBOUR = "neighbour"
 NEIGHBOUR_PORTS = (8888, 40001)
 INNER_PORTS = (111, 2049, 2375, 2377, 4789, 7946, 8000, 8001, 8081)
 USER = "swarmhub-probe"
-SERVER_SECONDS = 400
 Target = tuple[str, int]
 Answers = dict[str, str]
 
@@ -56,34 +51,10 @@ def scan_on(machine: Machine, targets: Sequence[Target]) -> Answers:
     return dict(json.loads(machine.run(f"python3 - <<'CELL'\n{cell(targets)}\nCELL\n")))
 
 
-def find_probe_token(stack: Stack) -> str:
-    token = next(
-        each
-        for each in export_in_plain(stack)["resources"]
-        if each["urn"].endswith("::hub-probe-token") and each["type"] == "command:local:Command"
-    )
-    return str(plain(token["outputs"])["stdout"]).strip()
-
-
-@asynccontextmanager
-async def open_hub(stack: Stack, user: str) -> AsyncIterator[tuple[HubClient, str]]:
-    outputs = stack.outputs()
-    connector = aiohttp.TCPConnector(
-        resolver=FixedResolver(outputs["address"]), ssl=trust(CLIENT / "issuer-root.pem")
-    )
-    cookies = aiohttp.CookieJar(unsafe=True)
-    timeout = aiohttp.ClientTimeout(total=SERVER_SECONDS)
-    async with aiohttp.ClientSession(connector=connector, cookie_jar=cookies, timeout=timeout) as http:
-        token = find_probe_token(stack)
-        yield (
-            HubClient(http=http, base=URL(outputs["url"]), user=user, token=token),
-            outputs["user_password"],
-        )
-
-
 async def run_in_a_users_kernel(stack: Stack, code: str) -> str:
     """Start a server as the probe does, run the code in a kernel of it, and remove it."""
-    async with open_hub(stack, USER) as (client, password):
+    password = stack.outputs()["user_password"]
+    async with open_hub(stack, USER, find_probe_token(stack)) as client:
         await client.remove_user()
         await client.log_in(await client.fetch_login_form(), password)
         try:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scripts.stack import Stack
-from tests.cloud.hosts import export_in_plain, find_machines, plain
+from tests.cloud.machines import export_in_plain, find_machines, plain
 from tests.support.phases import Phases
 
 # Shorter ones would be found by chance.
@@ -74,7 +74,7 @@ def secrets(deployed: Stack) -> dict[str, str]:
         if resource["type"] == "command:local:Command" or name == "swarm-manager":
             find_plaintexts({"stdout": resource.get("outputs", {}).get("stdout")}, name, marked)
     for machine in find_machines(deployed).values():
-        marked["operator's key"] = Path(machine.private_key_file).read_text()
+        marked["operator's key"] = Path(machine.reached.private_key_file).read_text()
     return {line: where for where, text in marked.items() for line in lines_of(text)}
 
 
