@@ -98,8 +98,8 @@ import sqlite3
 database = sqlite3.connect("file:hub/jupyterhub.sqlite?mode=ro", uri=True)
 print(*database.execute("select name from users where name != '{PROBE_USER}' order by name"))
 END
-cat front-door/certificate/*.pem | sha256sum
 """
+CERTIFICATE = f"cat {STATE_MOUNT_POINT}/front-door/certificate/*.pem | sha256sum"
 # A server that somebody else set up for machines of this network; how it is exported comes as options.
 SERVE = """
 printf '[nfsd]\\nvers3=n\\n' >/etc/nfs.conf.d/v4.conf
@@ -398,7 +398,7 @@ def test_replaced_machines_find_everything_again(
     course: Course, grown: Progress, written: str, notebook: Notebook
 ) -> None:
     servers = {name: course.server(name).id for name in ("manager", "storage", "worker-1")}
-    hub = course.machines["manager"].run(STATE_OF_THE_HUB)
+    hub = course.machines["manager"].run(STATE_OF_THE_HUB + CERTIFICATE)
     # The student's server runs on; it ends with the manager's swarm.
     course.bring(
         "up, manager and storage machine replaced",
@@ -410,7 +410,7 @@ def test_replaced_machines_find_everything_again(
     assert course.server("storage").id != servers["storage"]
     assert course.server("worker-1").id == servers["worker-1"]
     assert checksums(course.machines["storage"]) == written
-    assert course.machines["manager"].run(STATE_OF_THE_HUB) == hub
+    assert course.machines["manager"].run(STATE_OF_THE_HUB + CERTIFICATE) == hub
     assert re.search(rf"^{STUDENT} +0\.01 +0\.20 +5% +swarmhub quota set$", course.command_line(), re.M)
     assert notebook.knows_me()
     assert not any(each.get("protect") for each in course.stack.pulumi.export()["deployment"]["resources"])
