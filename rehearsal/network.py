@@ -10,6 +10,7 @@ import json
 import re
 import shlex
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -222,6 +223,10 @@ def _make_links() -> None:
     run([*inside, "route", "add", "default", "via", HOST_ADDRESS])
 
 
+# The name server outlives the command that starts it; whoever also ends it, as the tests do, has to reap it.
+_started: list[subprocess.Popen[bytes]] = []
+
+
 def _start_name_server(root: Root) -> None:
     resolv_conf = Path("/etc/resolv.conf").read_text()
     servers = re.findall(r"^\s*nameserver\s+(\S+)", resolv_conf, re.MULTILINE)
@@ -242,6 +247,7 @@ def _start_name_server(root: Root) -> None:
     ]
     DNS_LOG.unlink(missing_ok=True)
     process = root.start(command, log=DNS_LOG)
+    _started.append(process)
     record = ProcessRecord.of(process.pid)
     record.save(DNS_RECORD)
 
@@ -304,6 +310,8 @@ def down() -> None:
     if dns := ProcessRecord.load(DNS_RECORD):
         dns.end(grace_seconds=3)
         DNS_RECORD.unlink()
+    while _started:
+        _started.pop().wait(timeout=10)
     if record := _load_record():
         end_strays()
         with in_root(paths.CLOUD_ROOT) as root:
