@@ -19,7 +19,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from rehearsal import cloud_root, guest
+from rehearsal import cloud, cloud_root, guest
+from rehearsal.host import lock
 from swarmhub import plan as planned
 from swarmhub.text import QUOTA_PROGRAM, home_files, storage_files
 from tests.support.stacks import dev_plan
@@ -145,8 +146,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.storage")
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
-    cloud_root.build()
-    guest.build()
+    with lock(cloud.LOCK, "virtual machine"):
+        cloud_root.build()
+        guest.build()
     with (
         tempfile.TemporaryDirectory(prefix="swarmhub-") as directory,
         virtual_machine(Path(directory), dev_plan(), data_cache="writeback") as machine,

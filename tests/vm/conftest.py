@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rehearsal import cloud_root, guest
+from rehearsal import cloud, cloud_root, guest
+from rehearsal.host import lock
 from swarmhub import plan as planned
 from swarmhub.plan import Plan
 from swarmhub.text import home_files, storage_files
@@ -46,8 +47,10 @@ def phases(pytestconfig: pytest.Config) -> Phases:
 @pytest.fixture(scope="session")
 def storage(tmp_path_factory: pytest.TempPathFactory, phases: Phases) -> Iterator[VirtualMachine]:
     """The machine after a deployment's steps."""
-    cloud_root.build()
-    guest.build()
+    # Two that build in one place take away each other's files.
+    with lock(cloud.LOCK, "virtual machine"):
+        cloud_root.build()
+        guest.build()
     with contextlib.ExitStack() as running:
         with phases.phase("boot, until cloud-init is done"):
             machine = running.enter_context(virtual_machine(tmp_path_factory.mktemp("vm"), PLAN))
