@@ -31,6 +31,10 @@ BLOCK_BYTES = 4096
 # Far above what is promised: how fast it is stands in the table, and benchmarks/ holds the goal.
 WAIT_SECONDS = 60
 UNITS = "swarmhub-quota nfs-server"
+HOME_IS_FULL = (
+    "This file was not saved. Delete files you do not need, then save again. "
+    "If your files are far from filling it, everybody's disk is full: tell the organiser."
+)
 DISK_IS_FULL = (
     "The disk that holds everybody's home is full. This file was not saved. "
     "Tell the organiser; to delete files of your own helps too."
@@ -284,9 +288,7 @@ def test_a_student_is_told_that_the_home_is_full(storage: VirtualMachine, server
     answer = storage.python(save, url.replace("notebook", "other"), "500000", "60")
     assert answer["status"] == 507
     assert answer["message"].startswith("Your home is full: 0.")
-    assert answer["message"].endswith(
-        "This file was not saved. Delete files you do not need, then save again."
-    )
+    assert answer["message"].endswith(HOME_IS_FULL)
     storage.run(f"{in_container} 'rm /home/jovyan/big'")
     assert storage.python(save, url, "500000", "60")["status"] == 200
     # A disk that is full although the home is not.
@@ -297,7 +299,9 @@ def test_a_student_is_told_that_the_home_is_full(storage: VirtualMachine, server
     )
     answer = storage.python(save, url.replace("notebook", "third"), "500000", "60")
     storage.run(f"rm {filler} {filler}-2")
-    assert answer == {"status": 507, "message": DISK_IS_FULL}
+    # Which of the two depends on whether the kernel tells the home's free space or the disk's.
+    assert answer["status"] == 507
+    assert answer["message"].endswith((DISK_IS_FULL, HOME_IS_FULL))
     assert storage.python(save, url.replace("notebook", "third"), "500000", "60")["status"] == 201
     # The same container has the shared folder as a student has it.
     storage.run(f"install -o 1000 -g 1000 /dev/null {planned.SHARED_DIRECTORY}/from-an-instructor")

@@ -44,7 +44,9 @@ class HomeFileManager(AsyncLargeFileManager):
             raise HTTPError(
                 INSUFFICIENT_STORAGE,
                 f"Your home is full: {left / 1024**2:.1f} MB of {size / 1024**3:.1f} GB are left. "
-                "This file was not saved. Delete files you do not need, then save again.",
+                "This file was not saved. Delete files you do not need, then save again. "
+                # Newer kernels tell no more free space in a home than its disk has: both look alike.
+                "If your files are far from filling it, everybody's disk is full: tell the organiser.",
             ) from error
 
 
