@@ -2,8 +2,5 @@
 # Close the ports of swarm and NFS to all but the stack's machines, now and at each start: no cloud does it here.
 set -euo pipefail
 
-if [[ -n $CHANGED_FILES ]]; then
-  systemctl daemon-reload
-fi
-systemctl enable --quiet swarmhub-members.service
+systemctl enable --no-reload --quiet swarmhub-members.service
 nft --file /etc/swarmhub/members.nft
