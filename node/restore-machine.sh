@@ -30,7 +30,13 @@ if command -v docker >/dev/null && systemctl is-active --quiet docker.service; t
   if [[ $(docker info --format '{{.Swarm.LocalNodeState}}') != inactive ]]; then
     timeout 120 docker swarm leave --force >/dev/null
   fi
-  docker ps --all --quiet --filter label=com.docker.swarm.task.id | xargs --no-run-if-empty docker rm --force >/dev/null
+  # Docker removes some of them itself meanwhile, and refuses what is under way.
+  for ((second = 0; ; second++)); do
+    mapfile -t tasks < <(docker ps --all --quiet --filter label=com.docker.swarm.task.id)
+    ((${#tasks[@]})) || break
+    ((second < 60)) || { echo "machine: containers of the swarm cannot be removed. Look at: docker ps --all" >&2; exit 1; }
+    docker rm --force "${tasks[@]}" >/dev/null 2>&1 || sleep 1
+  done
   docker volume ls --quiet | grep -E '^(home|shared)-' | while read -r volume; do
     # Mounts of homes over NFS: they hold nothing themselves.
     [[ $(docker volume inspect --format '{{index .Options "type"}}' "$volume") == nfs* ]] || continue
