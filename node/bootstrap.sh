@@ -89,7 +89,7 @@ fi
 hold_docker
 
 version=$(dockerd --version | sed -n 's/^Docker version \([0-9]*\.[0-9]*\).*/\1/p')
-if [[ $(printf '%s\n' "$oldest_docker" "$version" | sort -V | head -n 1) != "$oldest_docker" ]]; then
+if ! printf '%s\n' "$oldest_docker" "$version" | sort -V --check=silent; then
   echo "bootstrap: Docker $version is older than $oldest_docker. Use a newer image" >&2
   exit 1
 fi

@@ -3,7 +3,7 @@
 # Docker makes it with 1500 bytes when a swarm is joined, whatever the cloud's network carries.
 set -euo pipefail
 
-device=$(ip -4 route show default | awk '{print $5; exit}')
+device=$(ip -4 route show default | awk 'NR == 1 {print $5}')
 mtu=$(cat "/sys/class/net/$device/mtu")
 said=$(docker network create \
   --opt com.docker.network.bridge.name=docker_gwbridge \

@@ -20,7 +20,7 @@ is_good() {
   local look=(openssl x509 -in "$directory/certificate.pem" -noout)
   [[ -s $directory/certificate.pem && -s $directory/key.pem ]] &&
     "${look[@]}" -checkend "$renew_before_seconds" >/dev/null &&
-    "${look[@]}" -checkip "$address" | grep -q "does match"
+    [[ $("${look[@]}" -checkip "$address") == *"does match"* ]]
 }
 if ! is_good; then
   (umask 077 && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days "$days" \

@@ -8,5 +8,5 @@ address=$1
 # The daemon's answer to a new swarm holds the token as well.
 token=$(docker swarm join-token --quiet worker 2>/dev/null) ||
   token=$(docker swarm init --advertise-addr "$address" --listen-addr "$address" --data-path-addr "$address" |
-    grep -m 1 -o 'SWMTKN-[A-Za-z0-9-]*')
+    sed -n 's/.*\(SWMTKN-[A-Za-z0-9-]*\).*/\1/p')
 echo "$token"

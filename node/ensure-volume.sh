@@ -100,7 +100,7 @@ if ! mountpoint -q "$mount_point"; then
     xargs --no-run-if-empty umount --lazy
   mount "$mount_point"
 fi
-findmnt -n -o OPTIONS "$mount_point" | grep -qw prjquota ||
+[[ ,$(findmnt -n -o OPTIONS "$mount_point"), == *,prjquota,* ]] ||
   fail "$mount_point is mounted without project quotas. Unmount it and run this again"
 xfs_growfs -d "$mount_point" >/dev/null
 

@@ -13,7 +13,7 @@ note() {
   for unit in docker.service docker.socket containerd.service nfs-server.service rpcbind.service rpcbind.socket; do
     ! systemctl is-active --quiet "$unit" || echo "$unit"
   done >"$before/active-units"
-  if id -nG "$ssh_user" | grep -qw docker; then touch "$before/in-docker-group"; fi
+  if [[ " $(id -nG "$ssh_user") " == *" docker "* ]]; then touch "$before/in-docker-group"; fi
   echo "$ssh_user" >"$before/ssh-user"
   if command -v apt-mark >/dev/null; then apt-mark showhold; fi >"$before/held-packages"
   if [[ -e /etc/dnf/dnf.conf ]]; then cp -p /etc/dnf/dnf.conf "$before/dnf.conf"; fi

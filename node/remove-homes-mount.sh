@@ -8,6 +8,7 @@ directory=$1
 sed -i "\\# $directory nfs4 #d" /etc/fstab
 systemctl daemon-reload
 # A look at the directory itself would wait for its server.
-if findmnt -n -l -o TARGET,FSTYPE | grep -qE "^$directory +nfs4$"; then
+mounts=$(findmnt -n -l -o TARGET,FSTYPE)
+if grep -qE "^$directory +nfs4$" <<<"$mounts"; then
   umount --lazy "$directory"
 fi

@@ -263,6 +263,16 @@ def test_scripts_parse_stop_at_errors_and_are_executable(path: Path) -> None:
         subprocess.run(["shellcheck", path], check=True)
 
 
+@pytest.mark.parametrize("path", sorted(text.NODE_DIRECTORY.glob("*.sh")), ids=lambda path: path.name)
+def test_no_pipe_ends_in_a_reader_that_stops_early(path: Path) -> None:
+    # Who still writes then dies of SIGPIPE, now and then, and under pipefail the step fails with status 141.
+    early = re.compile(
+        r"\|\s*(?:head\b|grep\s+(?:-\S+\s+)*-[a-zA-Z]*[qm]|awk\s[^|']*'[^']*\bexit\b|sed\s[^|']*'[^']*\bq\b)"
+    )
+    script = re.sub(r"\\?\n\s*", " ", path.read_text().replace("||", "\0"))
+    assert [found.group() for found in early.finditer(script)] == []
+
+
 def run_step(document: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, text.NODE_DIRECTORY / "run.py"],
