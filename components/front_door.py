@@ -11,6 +11,7 @@ import pulumi
 import pulumi_docker as docker
 from pulumi_command import local
 
+from components.builds import OwnImages
 from components.storage import Homes
 from components.swarm import Swarm
 from swarmhub import plan as planned
@@ -40,6 +41,7 @@ class FrontDoor(pulumi.ComponentResource):
         address: pulumi.Output[str],
         swarm: Swarm,
         storage: Homes,
+        own: OwnImages,
         named_after: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -47,9 +49,9 @@ class FrontDoor(pulumi.ComponentResource):
         host = swarm.manager.host
         ca_file = plan.certificate.directory_ca_file
         directory_ca = (PROJECT_DIRECTORY / ca_file).read_text() if ca_file else None
-        own = self._own_certificate(plan)
-        self.fingerprints = [hashlib.sha256(own.chain.encode()).hexdigest()] if own else []
-        files = pulumi.Output.all(domain, pulumi.Output.secret(own) if own else None).apply(
+        given = self._own_certificate(plan)
+        self.fingerprints = [hashlib.sha256(given.chain.encode()).hexdigest()] if given else []
+        files = pulumi.Output.all(domain, pulumi.Output.secret(given) if given else None).apply(
             lambda pair: front_door_files(plan, pair[0], directory_ca, pair[1])
         )
         configured = host.run(
@@ -69,7 +71,7 @@ class FrontDoor(pulumi.ComponentResource):
         self.container = docker.Container(
             f"{name}-nginx",
             name=FRONT_DOOR_CONTAINER,
-            image=plan.settings.hub.images.front_door,
+            image=plan.images.front_door.name,
             networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=swarm.overlay.name)],
             ports=[
                 docker.ContainerPortArgs(internal=port, external=port)
@@ -82,7 +84,11 @@ class FrontDoor(pulumi.ComponentResource):
             ],
             restart="always",
             must_run=True,
-            opts=swarm.inside([swarm.overlay, configured], parent=self, delete_before_replace=True),
+            opts=swarm.inside(
+                [swarm.overlay, configured, *own.having(plan.images.front_door)],
+                parent=self,
+                delete_before_replace=True,
+            ),
         )
         self.ready: list[pulumi.Resource] = [self.container]
         if not plan.is_nameless:
@@ -93,7 +99,7 @@ class FrontDoor(pulumi.ComponentResource):
                 steps=["order-certificate.sh"],
                 # A change of what the order is made from orders again; the files are in place by then.
                 arguments=[domain, plan.certificate.directory_url],
-                depends_on=self.ready,
+                depends_on=[*self.ready, *own.having(plan.images.acme)],
                 parent=self,
             )
             self.ready = [certificate]

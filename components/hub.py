@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_docker as docker
 
+from components.builds import OwnImages
 from components.generated import generate_word
 from components.images import Images
 from components.login import make_login_secrets
@@ -45,6 +46,7 @@ class Hub(pulumi.ComponentResource):
         swarm: Swarm,
         storage: Homes,
         registry: Registry | None,
+        own: OwnImages,
         images: Images,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -69,13 +71,14 @@ class Hub(pulumi.ComponentResource):
         )
         self.proxy = self._service(
             PROXY_SERVICE,
-            image=plan.settings.hub.images.proxy,
+            image=plan.images.proxy.name,
             environment={"PROXY_BY_HOST": "true"} if plan.settings.hub.subdomains else None,
             secrets=self._mounted({"proxy-token": proxy_token}, readable_by_all=True),
+            depends_on=own.having(plan.images.proxy),
         )
         self.hub = self._service(
             HUB_SERVICE,
-            image=plan.settings.hub.images.hub,
+            image=plan.images.hub.name,
             secrets=self._mounted(secrets),
             configs=[
                 docker.ServiceTaskSpecContainerSpecConfigArgs(
@@ -88,7 +91,7 @@ class Hub(pulumi.ComponentResource):
                 *([self._bind(planned.HOMES_DIRECTORY, "/srv/homes")] if plan.homes else []),
             ],
             # A changed image is on every worker before the hub starts servers from it.
-            depends_on=[storage.ready, *images.ready],
+            depends_on=[storage.ready, *images.ready, *own.having(plan.images.hub)],
         )
         if plan.settings.limits.gpus:
             self._anchor(plan, images, registry)

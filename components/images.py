@@ -42,7 +42,7 @@ class Images(pulumi.ComponentResource):
             worker.name: self._pull(worker, [*again, *images], registry, joined)
             for worker, joined in workers.items()
         }
-        self.ready = [self._pull(manager, sorted(set(on_manager))), *here.values()]
+        self.ready = [*([self._pull(manager, sorted(set(on_manager)))] if on_manager else []), *here.values()]
         said = pulumi.Output.all(**{worker: step.stdout for worker, step in here.items()})
         self.digests = said.apply(_agree)
         self.register_outputs({})

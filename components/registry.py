@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import pulumi
 import pulumi_docker as docker
-from pulumi_command import remote
 
-from components.remote_host import RemoteHost
+from components.builds import OwnImages, build_image
 from components.swarm import Swarm
 from swarmhub import plan as planned
 from swarmhub.text import (
@@ -17,18 +16,13 @@ from swarmhub.text import (
     registry_access_files,
     registry_config,
 )
-from swarmhub.text.proxies import no_proxy
-
-BUILD_SECONDS = 2700
-PUSH_SECONDS = 600
 
 
 class Registry(pulumi.ComponentResource):
     """``address`` stands in the images' names; after all of ``built`` it has them.
 
     It listens on the machines' network and answers those alone who show a certificate of the swarm, as its
-    members have one: nothing secret is made or carried for it. The build is a step of ours rather than the
-    provider's docker.Image: it pushes as a member, and looks at no Docker during a preview.
+    members have one: nothing secret is made or carried for it.
     """
 
     def __init__(
@@ -38,10 +32,12 @@ class Registry(pulumi.ComponentResource):
         plan: planned.Plan,
         swarm: Swarm,
         subnet_cidr: str,
+        own: OwnImages,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("swarmhub:registry:Registry", name, None, opts)
-        manager = swarm.manager
+        manager, image = swarm.manager, plan.images.registry
+        assert image is not None
         self.address = manager.address.apply(lambda address: f"{address}:{planned.REGISTRY_PORT}")
         configured = manager.host.run(
             f"{name}-configuration",
@@ -59,7 +55,7 @@ class Registry(pulumi.ComponentResource):
         container = docker.Container(
             f"{name}-container",
             name=REGISTRY_CONTAINER,
-            image=plan.settings.hub.images.registry,
+            image=image.name,
             # The machine's own rules then hold for it: containers of users reach none of its ports.
             network_mode="host",
             uploads=[
@@ -80,11 +76,22 @@ class Registry(pulumi.ComponentResource):
             capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
             restart="always",
             must_run=True,
-            opts=swarm.inside([configured], parent=self, delete_before_replace=True),
+            opts=swarm.inside([configured, *own.having(image)], parent=self, delete_before_replace=True),
         )
         self.built = [
-            self._build(f"{name}-{number}", environment, manager.host, plan, subnet_cidr, container)
+            build_image(
+                f"{name}-{number}",
+                image=self.name_of(environment.image),
+                context=environment.context,
+                host=manager.host,
+                plan=plan,
+                subnet_cidr=subnet_cidr,
+                member_files=self.access_files(),
+                depends_on=[container],
+                parent=self,
+            )
             for number, environment in enumerate(plan.built, start=1)
+            if environment.context
         ]
         self.register_outputs({"address": self.address})
 
@@ -96,30 +103,4 @@ class Registry(pulumi.ComponentResource):
         """What a member of the swarm needs before it can pull."""
         return pulumi.Output.all(self.address, self._certificate).apply(
             lambda pair: registry_access_files(*pair)
-        )
-
-    def _build(
-        self,
-        name: str,
-        environment: planned.Environment,
-        host: RemoteHost,
-        plan: planned.Plan,
-        subnet_cidr: str,
-        container: docker.Container,
-    ) -> remote.Command:
-        assert environment.context is not None
-        proxy = plan.settings.site.http_proxy
-        return host.run(
-            name,
-            steps=["ensure-registry-access.sh", "ensure-built-image.sh"],
-            arguments=[
-                self.name_of(environment.image),
-                str(BUILD_SECONDS),
-                *([proxy, no_proxy(plan, subnet_cidr)] if proxy else []),
-            ],
-            files=self.access_files(),
-            standard_input=environment.context.archive,
-            depends_on=[container],
-            limit_seconds=BUILD_SECONDS + PUSH_SECONDS,
-            parent=self,
         )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pulumi
 from pulumi_command import local
 
+from components.builds import OwnImages
 from components.dns import Records
 from components.existing import find_ground
 from components.front_door import FrontDoor
@@ -58,21 +59,21 @@ class Workshop(pulumi.ComponentResource):
             opts=child,
         )
         swarm = Swarm("swarm", plan=plan, network=network, manager=manager, workers=workers, opts=child)
+        own = OwnImages("own-images", plan=plan, swarm=swarm, subnet_cidr=network.subnet_cidr, opts=child)
         registry = None
         if plan.built:
             registry = Registry(
-                "registry", plan=plan, swarm=swarm, subnet_cidr=network.subnet_cidr, opts=child
+                "registry", plan=plan, swarm=swarm, subnet_cidr=network.subnet_cidr, own=own, opts=child
             )
-        hub_images = plan.settings.hub.images
         images = Images(
             "images",
             manager=manager.host,
-            on_manager=[hub_images.hub, hub_images.proxy, hub_images.front_door, hub_images.acme],
+            on_manager=[image.name for image in plan.images.all if image.context is None],
             workers={
                 worker.host: joined for worker, joined in zip(workers, swarm.workers_ready, strict=True)
             },
             on_workers=[environment.image for environment in plan.environments],
-            refresh=hub_images.refresh,
+            refresh=plan.settings.hub.images.refresh,
             registry=registry,
             opts=child,
         )
@@ -88,6 +89,7 @@ class Workshop(pulumi.ComponentResource):
             swarm=swarm,
             storage=storage,
             registry=registry,
+            own=own,
             images=images,
             opts=child,
         )
@@ -110,6 +112,7 @@ class Workshop(pulumi.ComponentResource):
             address=self.address,
             swarm=swarm,
             storage=storage,
+            own=own,
             named_after=records.made if records else [],
             opts=child,
         )
@@ -126,8 +129,8 @@ class Workshop(pulumi.ComponentResource):
             noticed=[
                 hub.config,
                 *(service.id for service in (hub.hub, hub.proxy)),
-                plan.settings.hub.images.hub,
-                plan.settings.hub.images.proxy,
+                plan.images.hub.name,
+                plan.images.proxy.name,
                 front_door.container.id,
                 *front_door.fingerprints,
                 *(worker.identity for worker in workers),

@@ -5,18 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from swarmhub.context import Context, ContextError, ContextFile, pack
+from swarmhub.context import DOCKERFILE, Context, ContextError, ContextFile, Contexts, begun_with, pack
 from swarmhub.errors import Finding, UserError
-from swarmhub.settings import Environment
+from swarmhub.settings import Environment, Hub
 from swarmhub.text import PROJECT_DIRECTORY
 
 # It travels in a step's input, which the stack's state keeps.
 CONTEXT_MAX_BYTES = 1_000_000
+OWN_DIRECTORY = PROJECT_DIRECTORY / "images"
+# What the Dockerfiles there share.
+SHARED_DIRECTORY = "build"
 NEVER_PACKED = frozenset({".git", "__pycache__", ".ipynb_checkpoints", ".DS_Store"})
 
 
-def read_contexts(environments: tuple[Environment, ...]) -> dict[str, Context]:
-    """Return the context of every environment that has one, by its name. Raises UserError."""
+def read_contexts(hub: Hub) -> Contexts:
+    """Return what the images of a stack are built from. Raises UserError."""
+    own = {name: _own_context(name, hub.images.base) for name in hub.own_images}
+    return Contexts(environments=_of_environments(hub.environments), own=own)
+
+
+def _own_context(name: str, base: str) -> Context:
+    files = {
+        f"{directory}/{path}": file
+        for directory in (SHARED_DIRECTORY, name)
+        for path, file in _files_of(OWN_DIRECTORY / directory)
+    }
+    dockerfile = files.pop(f"{name}/{DOCKERFILE}").content.decode()
+    files[DOCKERFILE] = ContextFile(content=begun_with(dockerfile, base).encode())
+    return pack(files, None)
+
+
+def _of_environments(environments: tuple[Environment, ...]) -> dict[str, Context]:
     contexts: dict[str, Context] = {}
     findings = []
     for position, environment in enumerate(environments):

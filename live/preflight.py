@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
 
 from live.certificate import read_certificate_facts
 from live.cloud import Connect, connect_to, survey_cloud
 from live.contexts import read_contexts
 from live.hosts import survey_hosts
 from live.operator_key import OperatorKeyFile, find_operator_key
-from swarmhub.context import Context
+from swarmhub.context import Contexts
 from swarmhub.facts import LoginFacts
 from swarmhub.host_preflight import check_hosts
 from swarmhub.plan import (
@@ -33,7 +32,7 @@ def examine(
     Raises ``UserError`` when the cloud does not answer at all, or an image has nothing to be built from.
     """
     now = datetime.datetime.now(datetime.UTC)
-    contexts = read_contexts(settings.hub.environments)
+    contexts = read_contexts(settings.hub)
     if settings.site.kind is SiteKind.EXISTING:
         return _examine_hosts(settings, stack, login_facts, contexts, find_operator_key(settings, stack), now)
     survey = survey_cloud(cloud_request(settings, stack), name_prefix(stack), connect)
@@ -46,7 +45,7 @@ def _examine_hosts(
     settings: Settings,
     stack: str,
     login_facts: LoginFacts,
-    contexts: Mapping[str, Context],
+    contexts: Contexts,
     key: OperatorKeyFile,
     now: datetime.datetime,
 ) -> tuple[Plan, Report]:

@@ -1,14 +1,37 @@
 #!/usr/bin/env bash
-# On the manager: build an image and hand it to the swarm's own registry. Its tag names its content: one that is here
-# is not built again. The context, a gzipped tar in base64, comes on standard input.
-# usage: ensure-built-image.sh IMAGE LIMIT_SECONDS [PROXY NO_PROXY]
+# On the manager: build an image and keep it, or push it to the swarm's own registry. Its tag names its content: one that
+# is here is not built again. The context, a gzipped tar in base64, comes on standard input.
+# usage: ensure-built-image.sh keep|push IMAGE LIMIT_SECONDS [PROXY NO_PROXY]
 set -euo pipefail
-[[ ($# -eq 2 || $# -eq 4) && $1 == */*:* && $2 =~ ^[0-9]+$ ]] ||
-  { echo "usage: ensure-built-image.sh IMAGE LIMIT_SECONDS [PROXY NO_PROXY]" >&2; exit 2; }
-image=$1 limit_seconds=$2 proxy=${3:-} no_proxy=${4:-}
+[[ ($# -eq 3 || $# -eq 5) && ($1 == keep || $1 == push) && $2 == */*:* && $3 =~ ^[0-9]+$ ]] ||
+  { echo "usage: ensure-built-image.sh keep|push IMAGE LIMIT_SECONDS [PROXY NO_PROXY]" >&2; exit 2; }
+afterwards=$1 image=$2 limit_seconds=$3 proxy=${4:-} no_proxy=${5:-}
 name=${image##*/}
 log=${BUILD_LOGS:-/var/log}/swarmhub-build-${name%:*}.log
+# A machine's image may bring what packages are fetched with: pip.conf, npmrc, sources.list, apt.conf, ca-bundle.crt.
+secrets=${BUILD_SECRETS:-/etc/swarmhub-build-secrets}
 attempts=10
+
+# Docker's client builds by itself up to 20.10, and by a plugin since, which distributions have as a package apart.
+ensure_builder() {
+  ! docker buildx version >/dev/null 2>&1 || return 0
+  [[ $(docker --version) != "Docker version 20.10."* ]] || return 0
+  if [[ -e /etc/swarmhub/proxy.env ]]; then
+    set -a
+    # shellcheck source=/dev/null
+    source /etc/swarmhub/proxy.env
+    set +a
+  fi
+  if ! command -v apt-get >/dev/null; then
+    dnf install -y -q docker-buildx-plugin
+  else
+    apt-get update -q
+    local plugin=docker-buildx
+    [[ ! $(dpkg-query --show --showformat='${db:Status-Status}' docker-ce 2>/dev/null) == installed ]] ||
+      plugin=docker-buildx-plugin
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$plugin"
+  fi
+}
 
 # A build runs what others wrote: it gets the internet, and neither the metadata service nor the machines
 # nor the server of homes.
@@ -34,7 +57,10 @@ build() {
     for each in http_proxy https_proxy HTTP_PROXY HTTPS_PROXY; do options+=(--build-arg "$each=$proxy"); done
     for each in no_proxy NO_PROXY; do options+=(--build-arg "$each=$no_proxy"); done
   fi
-  base64 --decode | timeout "$limit_seconds" docker build "${options[@]}" - >"$log" 2>&1
+  for each in "$secrets"/*; do
+    [[ ! -f $each ]] || options+=(--secret "id=${each##*/},src=$each")
+  done
+  base64 --decode | DOCKER_BUILDKIT=1 timeout "$limit_seconds" docker build "${options[@]}" - >"$log" 2>&1
 }
 
 begin=$SECONDS
@@ -42,6 +68,12 @@ if docker image inspect "$image" >/dev/null 2>&1; then
   built="here already"
 else
   close_builds
+  # Several images are built at once, and packages are installed by one at a time.
+  if ! (flock 9 && ensure_builder) 9>"${BUILD_LOCK:-/run/swarmhub-builder.lock}" >"$log" 2>&1; then
+    echo "image $name: Docker's build plugin cannot be installed. The log is $log on the manager; its end:" >&2
+    tail -n 15 "$log" >&2
+    exit 1
+  fi
   code=0
   build || code=$?
   if ((code == 124)); then
@@ -55,6 +87,10 @@ else
   built="built in $((SECONDS - begin)) s"
 fi
 
+if [[ $afterwards == keep ]]; then
+  echo "image $name: $built"
+  exit 0
+fi
 # The registry may just be starting.
 for ((attempt = 1; ; attempt++)); do
   said=$(docker push "$image" 2>&1) && break

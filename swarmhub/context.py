@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import io
+import re
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,6 +44,25 @@ class Context:
 
     digest: str
     archive: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contexts:
+    """What a stack's images are built from: ``environments`` by name, ``own`` by directory of images/."""
+
+    environments: Mapping[str, Context] = field(default_factory=dict)
+    own: Mapping[str, Context] = field(default_factory=dict)
+
+
+NO_CONTEXTS = Contexts()
+
+
+def begun_with(dockerfile: str, base: str) -> str:
+    """One of this program's Dockerfiles, beginning with another image. Raises ValueError if it cannot."""
+    changed, count = re.subn(r"^ARG BASE=.*$", lambda _: f"ARG BASE={base}", dockerfile, flags=re.MULTILINE)
+    if count != 1:
+        raise ValueError(f"the Dockerfile says {count} times what it begins with, and not once")
+    return changed
 
 
 def pack(files: Mapping[str, ContextFile], base: str | None) -> Context:

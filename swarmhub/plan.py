@@ -9,10 +9,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any
 
-from swarmhub.context import Context
+from swarmhub.context import NO_CONTEXTS, Context, Contexts
 from swarmhub.facts import (
     CloudFacts,
     CloudRequest,
@@ -91,7 +90,6 @@ SHARED_WRITERS_GROUP = "instructors"
 PROBE_USER = "swarmhub-probe"
 NO_LOGIN_FACTS = LoginFacts()
 NO_FLAVOR = Flavor(id="", name="", vcpus=0, memory_mb=0, disk_gb=0)
-NO_CONTEXTS: Mapping[str, Context] = MappingProxyType({})
 # Nobody sees it: there is no choice.
 ONLY_ENVIRONMENT = "only"
 SIZE_KEY = "storage.size_gb"
@@ -245,6 +243,33 @@ class Environment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Image:
+    """A container's image, and what it is built from on the manager, which runs it, if it is."""
+
+    name: str
+    context: Context | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """Those of the hub's own containers; ``registry`` is None where workers are handed nothing."""
+
+    hub: Image
+    proxy: Image
+    front_door: Image
+    acme: Image
+    registry: Image | None
+
+    @property
+    def all(self) -> tuple[Image, ...]:
+        """Every one that a container is started from, the registry's first: others wait for it."""
+        return (
+            *([self.registry] if self.registry else []),
+            *(self.hub, self.proxy, self.front_door, self.acme),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Certificate:
     """How the hub's certificate is got: ordered, from files of the operator's, or not at all."""
 
@@ -308,6 +333,7 @@ class Plan:
     name_server: str | None
     certificate: Certificate
     settings: Settings
+    images: Images
     environments: tuple[Environment, ...]
     people: tuple[Person, ...] = ()
     storage_server_name: str = ""
@@ -584,29 +610,47 @@ def built_image(name: str, context: Context) -> str:
     return f"{REGISTRY_PLACEHOLDER}/{repository or 'own'}:{context.digest}"
 
 
-def list_environments(
-    settings: Settings, contexts: Mapping[str, Context] = NO_CONTEXTS
-) -> tuple[Environment, ...]:
-    """What students may choose from, the default first; ``contexts`` are those to build, by name."""
-    hub, limits = settings.hub, settings.limits
-    if hub.images.user:
+def _images(settings: Settings, contexts: Contexts) -> Images:
+    given = settings.hub.images
+
+    def image(directory: str, name: str | None) -> Image:
+        if name:
+            return Image(name=name)
+        context = contexts.own[directory]
+        return Image(name=f"swarmhub/{directory}:{context.digest}", context=context)
+
+    return Images(
+        hub=image("hub", given.hub),
+        proxy=image("proxy", given.proxy),
+        front_door=image("front-door", given.front_door),
+        acme=image("acme", given.acme),
+        registry=image("registry", given.registry) if settings.hub.hands_out else None,
+    )
+
+
+def list_environments(settings: Settings, contexts: Contexts = NO_CONTEXTS) -> tuple[Environment, ...]:
+    """What students may choose from, the default first; ``contexts`` are what their images are built from."""
+    hub, limits, built = settings.hub, settings.limits, contexts.environments
+    if not hub.environments:
+        own = None if hub.images.user else contexts.own["user"]
         return (
             Environment(
                 name=ONLY_ENVIRONMENT,
                 description="",
-                image=hub.images.user,
+                image=built_image("user", own) if own else hub.images.user or "",
                 memory_gb=limits.memory_gb,
                 cpus=limits.cpus,
+                context=own,
             ),
         )
     return tuple(
         Environment(
             name=each.name,
             description=each.description or "",
-            image=built_image(each.name, contexts[each.name]) if each.build else each.image or "",
+            image=built_image(each.name, built[each.name]) if each.build else each.image or "",
             memory_gb=each.memory_gb or limits.memory_gb,
             cpus=each.cpus or limits.cpus,
-            context=contexts[each.name] if each.build else None,
+            context=built[each.name] if each.build else None,
         )
         for each in sorted(hub.environments, key=lambda each: not each.default)
     )
@@ -695,7 +739,7 @@ def make_plan(
     facts: CloudFacts,
     stack: str,
     login: LoginFacts = NO_LOGIN_FACTS,
-    contexts: Mapping[str, Context] = NO_CONTEXTS,
+    contexts: Contexts = NO_CONTEXTS,
 ) -> Plan:
     """Expand a stack's settings into the whole deployment, with the ids that the cloud gave for its names."""
     site, machines = settings.site, settings.machines
@@ -758,6 +802,7 @@ def make_plan(
         name_server=site.name_server,
         certificate=_certificate(settings.tls),
         settings=settings,
+        images=_images(settings, contexts),
         environments=list_environments(settings, contexts),
         people=roster_of(settings, login.people),
         endpoints=login.endpoints,
@@ -820,7 +865,7 @@ def make_plan_on_hosts(
     survey: HostSurvey,
     stack: str,
     login: LoginFacts = NO_LOGIN_FACTS,
-    contexts: Mapping[str, Context] = NO_CONTEXTS,
+    contexts: Contexts = NO_CONTEXTS,
 ) -> Plan:
     """The whole deployment on machines that are there already; with findings in the survey it has blanks."""
     site, storage, hosts = settings.site, settings.storage, has_hosts(settings.machines)
@@ -887,6 +932,7 @@ def make_plan_on_hosts(
         name_server=site.name_server,
         certificate=_certificate(settings.tls),
         settings=settings,
+        images=_images(settings, contexts),
         environments=list_environments(settings, contexts),
         people=roster_of(settings, login.people),
         endpoints=login.endpoints,

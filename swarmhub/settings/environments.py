@@ -53,9 +53,7 @@ class Environment:
     )
 
 
-def check_environments(
-    environments: Sequence[Environment], single_image: str | None, registry_image: str | None
-) -> list[Finding]:
+def check_environments(environments: Sequence[Environment], single_image: str | None) -> list[Finding]:
     """What is contradictory or missing in ``hub.environments`` and ``hub.images`` together."""
     findings = [
         Finding(
@@ -67,24 +65,6 @@ def check_environments(
         for position, environment in enumerate(environments)
         if environment.image is None and environment.build is None
     ]
-    if registry_image is None and any(environment.build for environment in environments):
-        findings.append(
-            Finding(
-                where="hub.images.registry",
-                problem="this key is missing",
-                rule="The workers get from it what hub.environments has the manager build",
-                remedy="Set it to the image built from images/registry, or to docker.io/library/registry:2",
-            )
-        )
-    if not environments and not single_image:
-        findings.append(
-            Finding(
-                where="hub.images.user",
-                problem="this key is missing",
-                rule="Students' servers need an image",
-                remedy="Set it, or hub.environments for a choice",
-            )
-        )
     if environments and single_image:
         findings.append(
             Finding(

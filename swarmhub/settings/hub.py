@@ -37,19 +37,36 @@ class Images:
 
     user: str | None = key(
         IMAGE,
-        "Image of the students' servers, where there is no choice",
+        "Image of the students' servers, where there is no choice; images/user is built unless it is set",
         change=ChangeEffect.RESTART,
         default=None,
     )
-    hub: str = key(IMAGE, "Image built from images/hub", change=ChangeEffect.RESTART)
-    proxy: str = key(IMAGE, "Image built from images/proxy", change=ChangeEffect.RESTART)
-    front_door: str = key(IMAGE, "Image built from images/front-door", change=ChangeEffect.RESTART)
-    acme: str = key(IMAGE, "Image built from images/acme", change=ChangeEffect.RESTART)
-    registry: str | None = key(
+    hub: str | None = key(
         IMAGE,
-        "Image built from images/registry, needed where an environment has build",
+        "Image of the hub; images/hub is built on the manager unless it is set, and so are those below",
         change=ChangeEffect.RESTART,
         default=None,
+    )
+    proxy: str | None = key(
+        IMAGE, "Image of the hub's proxy, as images/proxy", change=ChangeEffect.RESTART, default=None
+    )
+    front_door: str | None = key(
+        IMAGE, "Image of nginx, as images/front-door", change=ChangeEffect.RESTART, default=None
+    )
+    acme: str | None = key(
+        IMAGE, "Image of the ACME client, as images/acme", change=ChangeEffect.RESTART, default=None
+    )
+    registry: str | None = key(
+        IMAGE,
+        "Image of the registry that hands built images to the workers, as images/registry",
+        change=ChangeEffect.RESTART,
+        default=None,
+    )
+    base: str = key(
+        IMAGE,
+        "Image of Debian 13 that what is built from images/ begins with",
+        change=ChangeEffect.RESTART,
+        default="docker.io/library/debian:13-slim",
     )
     refresh: int = key(
         whole_number(0, 1_000_000),
@@ -83,7 +100,13 @@ class Hub:
         change=ChangeEffect.RESTART,
         default=False,
     )
-    images: Images = key(nested, "The containers' images", change=ChangeEffect.RESTART, section=Images)
+    images: Images = key(
+        nested,
+        "The containers' images",
+        change=ChangeEffect.RESTART,
+        default=Images(),
+        section=Images,
+    )
     environments: tuple[Environment, ...] = key(
         nested,
         "What students may choose from when they start a server",
@@ -122,6 +145,30 @@ class Hub:
         change=ChangeEffect.RESTART,
         default=None,
     )
+
+    @property
+    def builds_servers(self) -> bool:
+        """Whether images/user is what the students' servers run from."""
+        return not (self.images.user or self.environments)
+
+    @property
+    def hands_out(self) -> bool:
+        """Whether the workers get an image that the manager builds."""
+        return self.builds_servers or any(environment.build for environment in self.environments)
+
+    @property
+    def own_images(self) -> tuple[str, ...]:
+        """The directories of images/ that are built from, since no image of that kind is named."""
+        images = self.images
+        wanted = {
+            "hub": not images.hub,
+            "proxy": not images.proxy,
+            "front-door": not images.front_door,
+            "acme": not images.acme,
+            "registry": self.hands_out and not images.registry,
+            "user": self.builds_servers,
+        }
+        return tuple(name for name, is_built in wanted.items() if is_built)
 
 
 @dataclass(frozen=True, kw_only=True)

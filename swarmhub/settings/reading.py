@@ -182,7 +182,7 @@ def _cross_check(settings: Settings) -> list[Finding]:
         findings += check_zone(hub.domain, hub.dns_zone)
     if hub.subdomains:
         findings += check_subdomains(hub.domain, settings.tls.issuer)
-    findings += check_environments(hub.environments, hub.images.user, hub.images.registry)
+    findings += check_environments(hub.environments, hub.images.user)
     groups = dict(settings.hub.groups)
     findings += [
         Finding(

@@ -82,7 +82,7 @@ def ordering_files(plan: Plan, domain: str, directory_ca: str | None) -> list[No
         "email": plan.certificate.email or "",
         "directory_url": plan.certificate.directory_url or "",
         "directory_ca": DIRECTORY_CA_PATH if directory_ca else "",
-        "image": plan.settings.hub.images.acme,
+        "image": plan.images.acme.name,
         "container": FRONT_DOOR_CONTAINER,
     }
     certificate = render("certificate.env", {name: shlex.quote(value) for name, value in ordering.items()})

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from swarmhub.context import Context
+from swarmhub.context import Context, Contexts
 from swarmhub.facts import (
     CloudFacts,
     ExistingNetwork,
@@ -76,9 +76,20 @@ def dev_plan(
     """The plan of the dev stack with changes; ``known`` replaces what the cloud says."""
     settings = read_settings(dev_config(**changes))
     found = facts(network, **{"volumes": volumes or {}, **(known or {})})
-    return make_plan(settings, found, stack, login_facts or LoginFacts(), contexts or {})
+    return make_plan(
+        settings,
+        found,
+        stack,
+        login_facts or LoginFacts(),
+        Contexts(environments=contexts or {}, own=OWN_CONTEXTS),
+    )
 
 
+# What is built when no image is named, as far as a plan looks at it.
+OWN_CONTEXTS = {
+    name: Context(digest=f"{position:016x}", archive="")
+    for position, name in enumerate(("hub", "proxy", "front-door", "acme", "registry", "user"), start=1)
+}
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKnownBeforehand"
 MANAGER_HOST = {"address": "10.20.0.5", "public_address": "192.0.2.10", "host_key": HOST_KEY}
 

@@ -10,11 +10,13 @@ from dataclasses import asdict, dataclass
 
 import pytest
 
+from live.contexts import read_contexts
 from rehearsal.host import CommandFailed
 from rehearsal.native_swarm import Node, Swarm
 from swarmhub.context import Context, ContextFile, pack
 from swarmhub.digests import pinned, read_digests
 from swarmhub.plan import REGISTRY_CONFIG_DIRECTORY, REGISTRY_DIRECTORY, REGISTRY_PORT, built_image, image_at
+from swarmhub.settings.hub import Hub, Images
 from swarmhub.text import (
     REGISTRY_CONTAINER,
     NodeFile,
@@ -95,7 +97,7 @@ class RunningRegistry:
         run_step(
             self.swarm.manager,
             *("ensure-registry-access.sh", "ensure-built-image.sh"),
-            arguments=[image, LIMIT_SECONDS],
+            arguments=["push", image, LIMIT_SECONDS],
             files=self.access,
             standard_input=context.archive,
         )
@@ -249,3 +251,36 @@ def test_the_registry_comes_back_with_its_images(registry: RunningRegistry, swar
     image = registry.build("Lasting", dockerfile_context("ENV AGE=old"))
     swarm.docker.post(f"/containers/{REGISTRY_CONTAINER}/restart")
     assert "pulled in" in registry.pull(swarm.nodes[1], image)
+
+
+def test_an_image_of_the_programs_own_is_built_by_the_package_settings_that_a_machine_brings(
+    registry: RunningRegistry, swarm: Swarm
+) -> None:
+    # A base that has the packages, and a list of no sources: nothing is asked of anybody.
+    hub = Hub(images=Images(base="swarmhub/front-door:dev"), admins=("ada",))
+    context = read_contexts(hub).own["front-door"]
+    image = f"swarmhub/front-door:{context.digest}"
+    arguments = ["keep", image, LIMIT_SECONDS]
+
+    def build(sources: str) -> str:
+        return run_step(
+            swarm.manager,
+            "ensure-built-image.sh",
+            arguments=arguments,
+            files=[NodeFile(path=settings, content=sources)],
+            standard_input=context.archive,
+        )
+
+    settings = "/etc/swarmhub-build-secrets/sources.list"
+    try:
+        with pytest.raises(CommandFailed, match=r"front-door:\w+: the build failed"):
+            build("no source\n")
+        assert f"image {image.partition('/')[2]}: built in" in build("# none\n")
+        assert "here already" in build("# none\n")
+    finally:
+        swarm.manager.run("rm", "-r", "/etc/swarmhub-build-secrets")
+    run = ("docker", "run", "--rm", "--network=none", image)
+    assert "nginx.conf" in " ".join(swarm.docker.get(f"/images/{image}/json")["Config"]["Cmd"])
+    swarm.manager.run(*run, "nginx", "-v")
+    # Of what was mounted, an empty place is left.
+    assert swarm.manager.run(*run, "find", "/run/secrets", "-type", "f", "-size", "+0") == ""

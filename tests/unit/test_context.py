@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import tarfile
 from pathlib import Path
 
@@ -11,10 +12,11 @@ import pytest
 
 from live import contexts
 from live.contexts import CONTEXT_MAX_BYTES, read_contexts
-from swarmhub.context import Context, ContextError, ContextFile, pack
+from swarmhub.context import Context, ContextError, ContextFile, begun_with, pack
 from swarmhub.errors import UserError
 from swarmhub.plan import built_image, image_at
 from swarmhub.settings import Environment
+from swarmhub.settings.hub import Hub, Images
 
 BASE = "example.org/notebook:1"
 FILES = {
@@ -97,9 +99,14 @@ def environment(name: str = "Python", build: str = "python", image: str | None =
     return Environment(name=name, build=build, image=image)
 
 
+def hub_with(*environments: Environment) -> Hub:
+    named = Images(hub="hub:1", proxy="proxy:1", front_door="nginx:1", acme="acme:1", registry="registry:2")
+    return Hub(environments=environments, images=named, admins=("ada",))
+
+
 def refusals(*environments: Environment) -> list[str]:
     with pytest.raises(UserError) as caught:
-        read_contexts(environments)
+        read_contexts(hub_with(*environments))
     return str(caught.value).splitlines()
 
 
@@ -111,9 +118,55 @@ def test_directories_are_read_with_all_below_them(project: Path) -> None:
     (project / "python" / "__pycache__").mkdir()
     (project / "python" / "__pycache__" / "x.pyc").write_text("")
     ready = Environment(name="R", image="example.org/r:1")
-    found = read_contexts((ready, environment()))
-    assert list(found) == ["Python"]
-    assert unpacked(found["Python"]) == {"Dockerfile": (b"FROM x\n", 0o644), "data/run": (b"", 0o755)}
+    found = read_contexts(hub_with(ready, environment()))
+    assert (list(found.environments), found.own) == (["Python"], {})
+    files = {"Dockerfile": (b"FROM x\n", 0o644), "data/run": (b"", 0o755)}
+    assert unpacked(found.environments["Python"]) == files
+
+
+OWN = ("hub", "proxy", "front-door", "acme", "registry", "user")
+
+
+@pytest.mark.parametrize("directory", OWN)
+def test_an_own_image_is_built_from_its_directory_and_what_all_share(directory: str) -> None:
+    hub = Hub(images=Images(base="example.org/debian:13"), admins=("ada",))
+    files = unpacked(read_contexts(hub).own[directory])
+    dockerfile = files["Dockerfile"][0].decode()
+    assert "ARG BASE=example.org/debian:13\n" in dockerfile
+    assert files["build/install-packages.sh"][1] == 0o755
+    copied = re.findall(r"^COPY (?!--from)(?:--\S+ )*((?:\S+ )+)\S+$", dockerfile, re.MULTILINE)
+    mounted = re.findall(r"type=bind,source=([^,]+)", dockerfile)
+    for source in (*" ".join(copied).split(), *mounted):
+        assert any(f"{name}/".startswith(source.rstrip("/") + "/") for name in files), source
+
+
+def test_another_base_is_another_image() -> None:
+    first, second = (
+        read_contexts(Hub(images=Images(base=base), admins=("ada",))).own["hub"].digest
+        for base in ("example.org/debian:13", "example.org/debian:14")
+    )
+    assert first != second
+
+
+def test_a_dockerfile_that_does_not_say_what_it_begins_with_is_refused() -> None:
+    with pytest.raises(ValueError, match="0 times"):
+        begun_with("FROM debian\n", "example.org/debian:13")
+
+
+@pytest.mark.parametrize(
+    ("given", "built"),
+    [
+        (Hub(admins=("ada",)), set(OWN)),
+        (Hub(images=Images(user="x"), admins=("ada",)), set(OWN) - {"registry", "user"}),
+        (Hub(images=Images(user="x", hub="y"), admins=("ada",)), {"proxy", "front-door", "acme"}),
+        (Hub(images=Images(registry="r"), admins=("ada",)), set(OWN) - {"registry"}),
+        (Hub(environments=(Environment(name="R", image="r"),), admins=("ada",)), set(OWN[:4])),
+        (Hub(environments=(Environment(name="R", build="r"),), admins=("ada",)), set(OWN[:5])),
+    ],
+    ids=["nothing named", "servers' named", "hub's too", "registry's named", "a choice", "one that is built"],
+)
+def test_what_is_not_named_is_built(given: Hub, built: set[str]) -> None:
+    assert set(given.own_images) == built
 
 
 def test_all_that_cannot_be_read_is_said_at_once(project: Path) -> None:

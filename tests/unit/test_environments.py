@@ -48,14 +48,6 @@ def test_without_a_default_the_first_is() -> None:
 
 MESSAGES: list[tuple[Any, str | None, str]] = [
     (
-        None,
-        None,
-        (
-            "hub.images.user: this key is missing. Students' servers need an image. "
-            "Set it, or hub.environments for a choice."
-        ),
-    ),
-    (
         [PYTHON],
         "swarmhub/user:dev",
         (
@@ -89,15 +81,6 @@ MESSAGES: list[tuple[Any, str | None, str]] = [
         (
             "hub.environments[1].image: this key is missing. Students' servers need an image. "
             "Set it, or build to a directory that it is made from."
-        ),
-    ),
-    (
-        [PYTHON | {"build": "python"}],
-        None,
-        (
-            "hub.images.registry: this key is missing. "
-            "The workers get from it what hub.environments has the manager build. "
-            "Set it to the image built from images/registry, or to docker.io/library/registry:2."
         ),
     ),
     ([PYTHON | {"name": "Py\nthon"}], None, "hub.environments[0].name: 'Py\\nthon' is not accepted."),

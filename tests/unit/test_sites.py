@@ -14,6 +14,7 @@ from components.remote_host import OperatorKey
 from components.workshop import Workshop
 from live.cloud import survey_cloud
 from live.configuration import read_stack_file
+from live.contexts import read_contexts
 from swarmhub.host_preflight import check_hosts
 from swarmhub.plan import Plan, cloud_request, hosts_request, make_plan, make_plan_on_hosts, name_prefix
 from swarmhub.preflight import check
@@ -130,7 +131,7 @@ def examined(site: str) -> Any:
     settings = read_settings(sections)
     cloud = FakeCloud(**LARGE_QUOTAS | CLOUDS[site])
     survey = survey_cloud(cloud_request(settings, stack), name_prefix(stack), lambda _name, _region: cloud)
-    plan = make_plan(settings, survey.facts, stack)
+    plan = make_plan(settings, survey.facts, stack, contexts=read_contexts(settings.hub))
     return plan, check(plan, survey, NOW)
 
 
@@ -143,7 +144,7 @@ def test_existing_machines_pass_and_have_the_same_graph_before_and_after() -> No
     stack, sections = read_stack_file(SITES / "Pulumi.existing-machines.yaml")
     settings = read_settings(sections)
     survey = host_survey(sections, memory_mb=65536, vcpus=16, device_holds="")
-    plan = make_plan_on_hosts(settings, survey, stack)
+    plan = make_plan_on_hosts(settings, survey, stack, contexts=read_contexts(settings.hub))
     report = check_hosts(plan, hosts_request(settings, stack), survey, NOW)
     assert report.failures == report.warnings == ()
     assert report.seats >= (settings.workshop.users or 0)

@@ -25,7 +25,7 @@ from swarmhub.preflight import still_to_make
 from swarmhub.roster import Person, password_of
 from swarmhub.text import PROJECT_DIRECTORY
 from tests.support.recording import COMPONENT_PREFIX, UNKNOWN, Graph, Recording, Resource
-from tests.support.stacks import EXISTING_NETWORK, FLAVOR, dev_plan
+from tests.support.stacks import EXISTING_NETWORK, FLAVOR, OWN_CONTEXTS, dev_plan
 
 KEY = OperatorKey(public="ssh-ed25519 AAAA operator", private="private key", private_file="/keys/id_ed25519")
 HOST_KEY = "ssh-ed25519 HOSTKEY swarmhub\n-----BEGIN OPENSSH PRIVATE KEY-----\nhost private\n"
@@ -34,6 +34,7 @@ COMPONENTS = {
     f"swarmhub:{token}"
     for token in (
         "workshop:Workshop",
+        "builds:OwnImages",
         "network:Network",
         "machine:Machine",
         "storage:Volume",
@@ -376,7 +377,7 @@ def test_an_image_is_built_once_and_is_on_every_worker_before_it_is_offered() ->
     graph = building()
     build = json.loads(graph.named("registry-1").inputs["stdin"])
     assert build["name"] == "ensure-built-image.sh"
-    assert build["arguments"] == [OWN_IMAGE, "2700"]
+    assert build["arguments"] == ["push", OWN_IMAGE, "2700"]
     assert build["input"] == "H4sI"
     for number in (1, 2):
         name = f"images-worker-{number}"
@@ -440,8 +441,52 @@ def test_what_is_built_can_be_previewed() -> None:
 def test_a_build_goes_through_the_sites_proxy_and_not_to_the_registry() -> None:
     graph = building(site__http_proxy="http://proxy.example.org:3128")
     arguments = json.loads(graph.named("registry-1").inputs["stdin"])["arguments"]
-    assert arguments[2] == "http://proxy.example.org:3128"
-    assert "10.20.0.0/24" in arguments[3].split(",")
+    assert arguments[3] == "http://proxy.example.org:3128"
+    assert "10.20.0.0/24" in arguments[4].split(",")
+
+
+NOTHING_NAMED = {
+    f"hub__images__{name}": None for name in ("hub", "proxy", "front_door", "acme", "registry", "user")
+}
+
+
+def test_images_that_are_not_named_are_built_and_there_before_what_runs_from_them() -> None:
+    graph = workshop(**NOTHING_NAMED)
+    users = {
+        "hub": "hub-hub",
+        "proxy": "hub-proxy",
+        "front-door": "front-door-nginx",
+        "acme": "front-door-certificate",
+        "registry": "registry-container",
+    }
+    for directory, user in users.items():
+        build = graph.named(f"own-images-{directory}")
+        step = json.loads(build.inputs["stdin"])
+        image = f"swarmhub/{directory}:{OWN_CONTEXTS[directory].digest}"
+        assert (step["name"], step["arguments"][:2]) == ("ensure-built-image.sh", ["keep", image])
+        assert graph.awaits(graph.named(user), build), user
+        # The machine's rules are there before what is built runs behind them.
+        assert graph.awaits(build, graph.named("swarm-manager"))
+    assert not [each for each in graph if each.name == "images-manager"]
+    pushed = json.loads(graph.named("registry-1").inputs["stdin"])["arguments"]
+    assert pushed[:2] == ["push", f"10.20.0.11:5000/user:{OWN_CONTEXTS['user'].digest}"]
+    assert graph.awaits(graph.named("images-worker-1"), graph.named("registry-1"))
+
+
+def test_own_images_are_built_at_the_same_time_and_can_be_previewed() -> None:
+    graph = workshop(preview=True, **NOTHING_NAMED)
+    built = [each for each in graph if each.name.startswith("own-images-")]
+    assert len(built) == len(OWN_CONTEXTS) - 1
+    assert not any(graph.awaits(one, other) for one in built for other in built if one is not other)
+
+
+def test_what_is_named_is_pulled_and_the_rest_is_built() -> None:
+    graph = workshop(hub__images__proxy=None)
+    assert [each.name for each in graph if each.name.startswith("own-images-")] == ["own-images-proxy"]
+    pulled = json.loads(graph.named("images-manager").inputs["stdin"])["arguments"]
+    assert [each.partition(":")[0] for each in pulled[1:]] == [
+        *("swarmhub/acme", "swarmhub/front-door", "swarmhub/hub"),
+    ]
 
 
 def test_workers_with_gpus_stay_on_the_overlay_whoever_comes_and_goes() -> None:
