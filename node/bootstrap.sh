@@ -23,7 +23,7 @@ have() {
 
 install_missing() {
   local docker=$1 nfs_server=$2 nfs_client=$3 iptables=$4 missing=()
-  [[ $role == storage ]] || have dockerd || missing+=("$docker")
+  [[ $role == storage ]] || { have dockerd && have docker; } || missing+=("$docker")
   have exportfs || missing+=("$nfs_server")
   have mount.nfs4 || missing+=("$nfs_client")
   have mkfs.xfs || missing+=(xfsprogs)
@@ -34,6 +34,10 @@ install_missing() {
   if have apt-get; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -q
+    # Debian has the client apart from the daemon since 13; before, and in Ubuntu, they are one package.
+    if [[ $role != storage ]] && ! have docker && apt-cache show docker-cli >/dev/null 2>&1; then
+      missing+=(docker-cli)
+    fi
     apt-get install -y -q --no-install-recommends "${missing[@]}"
   else
     dnf install -y -q "${missing[@]}"

@@ -43,9 +43,11 @@ class Machine:
     def has_docker(self) -> None:
         (self.bin / "dockerd").write_text(self.dockerd)
         (self.bin / "dockerd").chmod(0o755)
+        self.command("docker")
 
     def installs_docker_when_asked(self) -> None:
         self.has_docker()
+        (self.bin / "docker").unlink()
         (self.bin / "dockerd").rename(self.bin / "prepared")
         self.command("apt-get", f"[[ $1 == update ]] || mv {self.bin}/prepared {self.bin}/dockerd")
 
@@ -88,6 +90,15 @@ def test_docker_comes_from_the_distribution_where_it_is_missing(tmp_path: Path) 
     installs = [call for call in machine.calls if call.startswith("apt-get install")]
     assert installs == ["apt-get install -y -q --no-install-recommends docker.io"]
     assert machine.calls[-1] == "systemctl start docker.service"
+
+
+@pytest.mark.skipif(Path("/usr/sbin/dockerd").exists(), reason="this machine's own dockerd would be found")
+def test_dockers_client_comes_too_where_it_is_a_package_apart(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, "26.1.5+dfsg1")
+    machine.installs_docker_when_asked()
+    machine.command("apt-cache", "[[ $2 == docker-cli ]]")
+    assert machine.run().returncode == 0
+    assert "apt-get install -y -q --no-install-recommends docker.io docker-cli" in machine.calls
 
 
 def test_a_docker_too_old_is_refused_in_a_sentence(tmp_path: Path) -> None:
