@@ -21,6 +21,9 @@ COMMAND_LINE = (
     "rw",
     "console=ttyS0",
     "quiet",
+    # A disk that is plugged in while the kernel looks for its disks can hide the one it boots from: then it
+    # begins again, with all of them there.
+    "panic=2",
     "net.ifnames=0",
     "mitigations=off",
     "apparmor=0",
