@@ -14,6 +14,9 @@ fail() {
 [[ ! -e $directory || -d $directory ]] || fail "$directory is no directory. Set storage.directory to one"
 install -d "$directory" "$mount_point"
 entry="$directory $mount_point none bind,nofail,x-systemd.before=$user_unit,x-systemd.required-by=$user_unit 0 0"
+# Steps run at the same time, and each writes the whole file anew.
+exec {fstab_lock}>/run/swarmhub-fstab.lock
+flock "$fstab_lock"
 if ! grep -qxF "$entry" /etc/fstab; then
   if mountpoint -q "$mount_point"; then
     umount "$mount_point" || fail "$mount_point is in use and cannot become $directory. Stop what uses it: fuser -vm $mount_point"
@@ -22,4 +25,5 @@ if ! grep -qxF "$entry" /etc/fstab; then
   echo "$entry" >>/etc/fstab
   systemctl daemon-reload
 fi
+exec {fstab_lock}>&-
 mountpoint -q "$mount_point" || mount "$mount_point"

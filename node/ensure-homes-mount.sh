@@ -14,6 +14,9 @@ fail() {
 # Docker waits for the mount, also at boot: without it the hub would make homes on this machine's own disk.
 entry="$server:$export $directory nfs4 $options,_netdev,nofail,x-systemd.mount-timeout=600,x-systemd.before=docker.service,x-systemd.required-by=docker.service 0 0"
 mkdir -p "$directory"
+# Steps run at the same time, and each writes the whole file anew.
+exec {fstab_lock}>/run/swarmhub-fstab.lock
+flock "$fstab_lock"
 if ! grep -qxF "$entry" /etc/fstab; then
   if mountpoint -q "$directory"; then
     umount "$directory" || fail "$directory is in use and cannot be mounted from $server:$export. Stop what uses it: fuser -vm $directory"
@@ -24,6 +27,7 @@ if ! grep -qxF "$entry" /etc/fstab; then
   # systemd would unmount at once what its unit of the former entry has another server for.
   [[ -z $former ]] || systemctl daemon-reload
 fi
+exec {fstab_lock}>&-
 if ! mountpoint -q "$directory"; then
   said=$(timeout "$mount_seconds" mount "$directory" 2>&1) ||
     fail "$server:$export cannot be mounted (${said:-no answer within $mount_seconds s}). The server must export it over NFSv4 to this machine, $(hostname -I | awk '{print $1}')"

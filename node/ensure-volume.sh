@@ -86,6 +86,9 @@ esac
 
 uuid=$(blkid -p -o value -s UUID "$device")
 entry="UUID=$uuid $mount_point xfs defaults,pquota,noatime,nofail,x-systemd.before=$user_unit,x-systemd.required-by=$user_unit 0 0"
+# Steps run at the same time, and each writes the whole file anew.
+exec {fstab_lock}>/run/swarmhub-fstab.lock
+flock "$fstab_lock"
 if ! grep -qxF "$entry" /etc/fstab; then
   former=$(grep -F " $mount_point xfs " /etc/fstab) || true
   sed -i "\\# $mount_point xfs #d" /etc/fstab
@@ -93,6 +96,7 @@ if ! grep -qxF "$entry" /etc/fstab; then
   # systemd would unmount at once what its unit of the former entry has another device for.
   [[ -z $former ]] || systemctl daemon-reload
 fi
+exec {fstab_lock}>&-
 mkdir -p "$mount_point"
 if ! mountpoint -q "$mount_point"; then
   # Homes that another machine has served so far: under this mount nobody could take theirs away any more.

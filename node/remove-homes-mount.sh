@@ -5,7 +5,11 @@ set -euo pipefail
 [[ $# -eq 1 ]] || { echo "usage: remove-homes-mount.sh DIRECTORY" >&2; exit 2; }
 directory=$1
 
+# Steps run at the same time, and each writes the whole file anew.
+exec {fstab_lock}>/run/swarmhub-fstab.lock
+flock "$fstab_lock"
 sed -i "\\# $directory nfs4 #d" /etc/fstab
+exec {fstab_lock}>&-
 systemctl daemon-reload
 # A look at the directory itself would wait for its server.
 mounts=$(findmnt -n -l -o TARGET,FSTYPE)

@@ -6,7 +6,11 @@ set -euo pipefail
 mount_point=$1
 
 # First of all: by this entry docker waits for the volume at every boot, and ends with it.
+# Steps run at the same time, and each writes the whole file anew.
+exec {fstab_lock}>/run/swarmhub-fstab.lock
+flock "$fstab_lock"
 sed -i "\\# $mount_point xfs #d" /etc/fstab
+exec {fstab_lock}>&-
 systemctl daemon-reload
 if mountpoint -q "$mount_point"; then
   # Homes that another machine serves are mounted within it by now.
