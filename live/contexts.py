@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from swarmhub.context import DOCKERFILE, Context, ContextError, ContextFile, Contexts, begun_with, pack
@@ -20,16 +20,18 @@ NEVER_PACKED = frozenset({".git", "__pycache__", ".ipynb_checkpoints", ".DS_Stor
 
 def read_contexts(hub: Hub) -> Contexts:
     """Return what the images of a stack are built from. Raises UserError."""
-    own = {name: _own_context(name, hub.images.base) for name in hub.own_images}
+    shared = _files_of_own(SHARED_DIRECTORY) if hub.own_images else {}
+    own = {name: _own_context(name, shared, hub.images.base) for name in hub.own_images}
     return Contexts(environments=_of_environments(hub.environments), own=own)
 
 
-def _own_context(name: str, base: str) -> Context:
-    files = {
-        f"{directory}/{path}": file
-        for directory in (SHARED_DIRECTORY, name)
-        for path, file in _files_of(OWN_DIRECTORY / directory)
-    }
+def _files_of_own(directory: str) -> dict[str, ContextFile]:
+    """The files of a directory of images/, by their paths in there."""
+    return {f"{directory}/{path}": file for path, file in _files_of(OWN_DIRECTORY / directory)}
+
+
+def _own_context(name: str, shared: Mapping[str, ContextFile], base: str) -> Context:
+    files = {**shared, **_files_of_own(name)}
     dockerfile = files.pop(f"{name}/{DOCKERFILE}").content.decode()
     files[DOCKERFILE] = ContextFile(content=begun_with(dockerfile, base).encode())
     return pack(files, None)
