@@ -2,7 +2,8 @@
 
 First two servers of the dev stack's flavors are created by openstacksdk, with a cloud-config that does
 nothing but say so, and timed until both consoles show that cloud-init has finished. Then the dev stack's
-configuration goes up, a second time, and down, each timed as a whole process. Needs a running cloud:
+configuration goes up, a second time, and down, each timed as a whole process with the options of `make up`.
+Needs a running cloud:
 
     scripts/with-env --rehearsal .venv/bin/python -m benchmarks.up
 """
@@ -21,6 +22,8 @@ from typing import Any
 import openstack
 import yaml
 from openstack.exceptions import SDKException
+
+from scripts.stack import OPTIONS_OF_A_CHANGE
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 CLOUD = "rehearsal-test"
@@ -112,10 +115,10 @@ def main() -> int:
     written = yaml.safe_load(stack_file.read_text()) if stack_file.exists() else {}
     stack_file.write_text(yaml.safe_dump({**written, "config": config}))
     try:
-        up = time_pulumi("up", "--yes", "--skip-preview")
-        second = time_pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+        up = time_pulumi("up", *OPTIONS_OF_A_CHANGE)
+        second = time_pulumi("up", *OPTIONS_OF_A_CHANGE, "--expect-no-changes")
     finally:
-        down = time_pulumi("destroy", "--yes", "--skip-preview")
+        down = time_pulumi("destroy", *OPTIONS_OF_A_CHANGE)
         time_pulumi("stack", "rm", "--yes")
         stack_file.unlink(missing_ok=True)
     limit = FACTOR * bare + CONSTANT_SECONDS

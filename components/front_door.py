@@ -40,6 +40,7 @@ class FrontDoor(pulumi.ComponentResource):
         domain: pulumi.Output[str],
         address: pulumi.Output[str],
         swarm: Swarm,
+        proxy: pulumi.Resource,
         storage: Homes,
         own: OwnImages,
         named_after: Sequence[pulumi.Resource],
@@ -85,7 +86,9 @@ class FrontDoor(pulumi.ComponentResource):
             restart="always",
             must_run=True,
             opts=swarm.inside(
-                [swarm.overlay, configured, *own.having(plan.images.front_door)],
+                # Docker gives a container outside the swarm 20 s to get into an overlay: too little for the
+                # first one on a small manager. A service has no such limit.
+                [proxy, configured, *own.having(plan.images.front_door)],
                 parent=self,
                 delete_before_replace=True,
             ),

@@ -35,7 +35,10 @@ def encode(text: pulumi.Input[str]) -> pulumi.Output[str]:
 
 
 class Hub(pulumi.ComponentResource):
-    """``hub`` and ``proxy`` are the services; ``login`` and ``probe_token`` are secrets."""
+    """``hub`` and ``proxy`` are the services; ``login`` and ``probe_token`` are secrets.
+
+    ``anchor`` keeps workers on the overlay.
+    """
 
     def __init__(
         self,
@@ -54,27 +57,27 @@ class Hub(pulumi.ComponentResource):
         self._swarm, self._name = swarm, name
         self.login = make_login_secrets(name, plan, self)
         self.probe_token = generate_word(f"{name}-probe-token", TOKEN_CHARACTERS, self)
-        proxy_token = self._secret(
-            "proxy-token", generate_word(f"{name}-proxy-token", TOKEN_CHARACTERS, self)
-        )
-        secrets = {
-            "proxy-token": proxy_token,
-            "probe-token": self._secret("probe-token", self.probe_token),
-            **{file: self._secret(file, value) for file, value in self.login.files.items()},
-        }
-        known = [domain, storage.address, images.digests, *([registry.address] if registry else [])]
-        self.config = pulumi.Output.all(*known).apply(lambda values: hub_config(plan, *values))
-        config = docker.ServiceConfig(
-            f"{name}-config",
-            data=encode(self.config),
-            opts=swarm.inside([swarm.overlay], parent=self),
-        )
+        token = generate_word(f"{name}-proxy-token", TOKEN_CHARACTERS, self)
+        proxy_token = self._secret("proxy-token", token, after=swarm.overlay)
         self.proxy = self._service(
             PROXY_SERVICE,
             image=plan.images.proxy.name,
             environment={"PROXY_BY_HOST": "true"} if plan.settings.hub.subdomains else None,
             secrets=self._mounted({"proxy-token": proxy_token}, readable_by_all=True),
             depends_on=own.having(plan.images.proxy),
+        )
+        # nginx waits for the proxy, and the certificate for nginx: what the proxy needs comes first.
+        secrets = {
+            "proxy-token": proxy_token,
+            "probe-token": self._secret("probe-token", self.probe_token, after=proxy_token),
+            **{file: self._secret(file, value, after=proxy_token) for file, value in self.login.files.items()},
+        }
+        known = [domain, storage.address, images.digests, *([registry.address] if registry else [])]
+        self.config = pulumi.Output.all(*known).apply(lambda values: hub_config(plan, *values))
+        config = docker.ServiceConfig(
+            f"{name}-config",
+            data=encode(self.config),
+            opts=swarm.inside([proxy_token], parent=self),
         )
         self.hub = self._service(
             HUB_SERVICE,
@@ -93,19 +96,19 @@ class Hub(pulumi.ComponentResource):
             # A changed image is on every worker before the hub starts servers from it.
             depends_on=[storage.ready, *images.ready, *own.having(plan.images.hub)],
         )
-        if plan.settings.limits.gpus:
-            self._anchor(plan, images, registry)
+        self.anchor = self._anchor(plan, images, registry)
         self.register_outputs({"hub": self.hub.id, "proxy": self.proxy.id})
 
-    def _anchor(self, plan: planned.Plan, images: Images, registry: Registry | None) -> None:
+    def _anchor(self, plan: planned.Plan, images: Images, registry: Registry | None) -> docker.Service:
         """A container on every worker that does nothing but keep the worker on the overlay network.
 
-        Swarm gives up a network on a worker with its last container there and takes it up with the next; it
-        then looks at the worker anew, and rejects what holds a generic resource on it ("assigned node no
-        longer meets constraints", docker/cli#1805). To go when Swarm no longer does.
+        Swarm gives up a network on a worker with its last container there and makes it anew for the next,
+        while a student waits: 14 s of a start on an emulated machine. It also looks at the worker anew then,
+        and rejects what holds a generic resource on it ("assigned node no longer meets constraints",
+        docker/cli#1805). To go when Swarm no longer does either.
         """
         image = plan.environments[0].image
-        docker.Service(
+        return docker.Service(
             f"{self._name}-{ANCHOR_SERVICE}",
             name=ANCHOR_SERVICE,
             mode=docker.ServiceModeArgs(global_=True),
@@ -113,6 +116,8 @@ class Hub(pulumi.ComponentResource):
                 container_spec=docker.ServiceTaskSpecContainerSpecArgs(
                     image=registry.name_of(image) if registry else image,
                     commands=["sleep", "infinity"],
+                    # As a container's first process, sleep ends by nothing less.
+                    stop_signal="SIGKILL",
                     cap_drops=["ALL"],
                 ),
                 networks_advanceds=[docker.ServiceTaskSpecNetworksAdvancedArgs(name=self._swarm.overlay.id)],
@@ -120,19 +125,15 @@ class Hub(pulumi.ComponentResource):
                 restart_policy=RESTART_ALWAYS,
             ),
             endpoint_spec=DNSRR,
-            converge_config=CONVERGE,
-            opts=self._swarm.inside(
-                [self._swarm.overlay, *images.ready], parent=self, delete_before_replace=True
-            ),
+            opts=self._swarm.inside([self.proxy, *images.ready], parent=self, delete_before_replace=True),
         )
 
-    def _secret(self, what: str, value: pulumi.Output[str]) -> docker.Secret:
+    def _secret(self, what: str, value: pulumi.Output[str], after: pulumi.Resource) -> docker.Secret:
         # Encoding a secret output leaves it secret.
         return docker.Secret(
             f"{self._name}-{what}",
             data=encode(value),
-            # nginx waits for the overlay, and its certificate for nginx: that first.
-            opts=self._swarm.inside([self._swarm.overlay], parent=self),
+            opts=self._swarm.inside([after], parent=self),
         )
 
     @staticmethod

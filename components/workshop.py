@@ -111,6 +111,7 @@ class Workshop(pulumi.ComponentResource):
             domain=self.domain,
             address=self.address,
             swarm=swarm,
+            proxy=hub.proxy,
             storage=storage,
             own=own,
             named_after=records.made if records else [],
@@ -137,7 +138,7 @@ class Workshop(pulumi.ComponentResource):
             ],
             depends_on=[
                 hub.hub,
-                hub.proxy,
+                hub.anchor,
                 *quotas_kept,
                 *front_door.ready,
                 *swarm.workers_ready,

@@ -106,7 +106,7 @@ def test_a_worker_that_does_not_come_is_named(swarm: Path) -> None:
 def test_a_leaving_worker_is_drained_and_then_removed(swarm: Path) -> None:
     node(swarm, "a", "worker-1 ready active 10.20.0.12 2")
     node(swarm, "c", "worker-10 ready active 10.20.0.30 1")
-    ran = run(swarm, "remove-swarm-member.sh", "worker-1")
+    ran = run(swarm, "remove-swarm-member.sh", "worker-1", SWARMHUB_WAIT_SECONDS="20")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout == (
         "swarm: worker-1 leaves. These servers end, and start again on another worker when their people do: "

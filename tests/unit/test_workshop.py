@@ -430,7 +430,7 @@ def test_the_registry_is_open_to_members_alone_and_holds_no_secret() -> None:
 def test_a_changed_context_builds_anew_and_rolls_the_hub() -> None:
     other = {**BUILDING["contexts"], "Own": Context(digest="fedcba9876543210", archive="H4sJ")}
     assert changed_inputs(building(), building(contexts=other)) == {
-        *("registry-1", "images-worker-1", "images-worker-2", "hub-config", "probe-run"),
+        *("registry-1", "images-worker-1", "images-worker-2", "hub-anchor", "hub-config", "probe-run"),
     }
 
 
@@ -489,14 +489,23 @@ def test_what_is_named_is_pulled_and_the_rest_is_built() -> None:
     ]
 
 
-def test_workers_with_gpus_stay_on_the_overlay_whoever_comes_and_goes() -> None:
-    assert not [each for each in workshop() if each.name == "hub-anchor"]
-    graph = workshop(limits__gpus=1)
+def test_workers_stay_on_the_overlay_whoever_comes_and_goes() -> None:
+    graph = workshop()
     anchor = graph.named("hub-anchor").inputs
+    # The provider refuses a global service that is waited for.
     assert anchor["mode"] == {"global": True}
+    assert "convergeConfig" not in anchor
     assert anchor["taskSpec"]["placement"]["constraints"] == ["node.role==worker"]
     assert anchor["taskSpec"]["containerSpec"]["commands"] == ["sleep", "infinity"]
     assert graph.awaits(graph.named("hub-anchor"), graph.named("images-worker-1"))
+    assert graph.awaits(graph.named("probe-run"), graph.named("hub-anchor"))
+
+
+def test_nginx_finds_the_overlay_on_its_machine_and_waits_for_nothing_else_of_the_hub() -> None:
+    graph = workshop()
+    door = graph.named("front-door-nginx")
+    waited_for = {each.name for each in graph if each.name.startswith("hub-") and graph.awaits(door, each)}
+    assert waited_for == {"hub-proxy", "hub-proxy-token"}
 
 
 def test_machines_pull_at_the_same_time() -> None:
@@ -508,7 +517,7 @@ def test_machines_pull_at_the_same_time() -> None:
 
 def test_a_changed_image_is_pulled_and_then_named_to_the_hub() -> None:
     before, after = workshop(), workshop(hub__images__user="example.org/python:2")
-    assert changed_inputs(before, after) == {"images-worker-1", "hub-config", "probe-run"}
+    assert changed_inputs(before, after) == {"images-worker-1", "hub-anchor", "hub-config", "probe-run"}
 
 
 def test_joins_do_not_wait_for_each_other(graph: Graph) -> None:
@@ -745,12 +754,12 @@ def test_the_overlay_fits_the_network_and_holds_300_servers(graph: Graph) -> Non
     assert "options" in graph.named("swarm-overlay").ignore_changes
 
 
-def test_hub_and_proxy_stay_on_the_manager_and_publish_nothing(graph: Graph) -> None:
+def test_hub_and_proxy_stay_on_the_manager_and_no_service_publishes_anything(graph: Graph) -> None:
+    for name in ("hub-hub", "hub-proxy"):
+        placement = graph.named(name).inputs["taskSpec"]["placement"]
+        assert placement == {"constraints": ["node.role==manager"]}
     services = graph.by_type("docker:index/service:Service")
-    assert {each.inputs["name"] for each in services} == {"hub", "proxy"}
-    for each in services:
-        assert each.inputs["taskSpec"]["placement"] == {"constraints": ["node.role==manager"]}
-        assert each.inputs["endpointSpec"] == {"mode": "dnsrr"}
+    assert [each.inputs["endpointSpec"] for each in services] == 3 * [{"mode": "dnsrr"}]
 
 
 def test_an_existing_network_is_used_and_none_is_made() -> None:
