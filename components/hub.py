@@ -70,7 +70,9 @@ class Hub(pulumi.ComponentResource):
         secrets = {
             "proxy-token": proxy_token,
             "probe-token": self._secret("probe-token", self.probe_token, after=proxy_token),
-            **{file: self._secret(file, value, after=proxy_token) for file, value in self.login.files.items()},
+            **{
+                file: self._secret(file, value, after=proxy_token) for file, value in self.login.files.items()
+            },
         }
         known = [domain, storage.address, images.digests, *([registry.address] if registry else [])]
         self.config = pulumi.Output.all(*known).apply(lambda values: hub_config(plan, *values))
