@@ -50,7 +50,7 @@ def build_image(
     )
 
 
-class OwnImages(pulumi.ComponentResource):
+class OwnImages:
     """This program's images, built from images/ unless the stack names others.
 
     They stay on the manager, which alone runs them. The build is a step of ours rather than the provider's
@@ -66,7 +66,12 @@ class OwnImages(pulumi.ComponentResource):
         subnet_cidr: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("swarmhub:builds:OwnImages", name, None, opts)
+        self._built: dict[str, remote.Command] = {}
+        wanted = [image for image in plan.images.all if image.context]
+        if not wanted:
+            # A component without resources would be the one part of a protected stack that nothing keeps.
+            return
+        component = pulumi.ComponentResource("swarmhub:builds:OwnImages", name, None, opts)
         self._built = {
             image.name: build_image(
                 f"{name}-{image.name.partition(':')[0].rpartition('/')[2]}",
@@ -77,12 +82,12 @@ class OwnImages(pulumi.ComponentResource):
                 subnet_cidr=subnet_cidr,
                 # What is built runs behind the machine's rules, which are there by then.
                 depends_on=[swarm.overlay],
-                parent=self,
+                parent=component,
             )
-            for image in plan.images.all
+            for image in wanted
             if image.context
         }
-        self.register_outputs({})
+        component.register_outputs({})
 
     def having(self, *images: planned.Image) -> list[pulumi.Resource]:
         """What is done when these can be run; nothing for those that are pulled."""

@@ -149,7 +149,8 @@ class Workshop(pulumi.ComponentResource):
         self.volumes = pulumi.Output.all(**ground.volumes)
         if plan.state:
             everything = [*ground.made, storage, swarm, images, hub, front_door, probe]
-            everything += [records] if records else []
+            everything += own.having(*plan.images.all)
+            everything += [each for each in (registry, records) if each]
             self._tell_of_volumes(plan.state.keep, plan.state.protect, everything)
         self.register_outputs({"address": self.address, "domain": self.domain})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def machine(tmp_path: Path) -> Path:
 
 
 def ensure(machine: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    ran = subprocess.run(
         [NODE_DIRECTORY / "ensure-images.sh", *arguments],
         env={
             "PATH": f"{machine}/bin:{os.environ['PATH']}",
@@ -60,6 +61,9 @@ def ensure(machine: Path, *arguments: str, **environment: str) -> subprocess.Com
         text=True,
         timeout=30,
     )
+    # A second may begin while it runs.
+    ran.stdout = re.sub(r"(?<=: pulled in )[0-9]+ s", "0 s", ran.stdout)
+    return ran
 
 
 def test_what_is_here_is_not_asked_for_and_the_rest_is_pulled(machine: Path) -> None:
