@@ -67,16 +67,16 @@ class OwnImages:
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         self._built: dict[str, remote.Command] = {}
-        wanted = [image for image in plan.images.all if image.context]
-        if not wanted:
+        contexts = {image.name: image.context for image in plan.images.all if image.context}
+        if not contexts:
             # A component without resources would be the one part of a protected stack that nothing keeps.
             return
         component = pulumi.ComponentResource("swarmhub:builds:OwnImages", name, None, opts)
         self._built = {
-            image.name: build_image(
-                f"{name}-{image.name.partition(':')[0].rpartition('/')[2]}",
-                image=image.name,
-                context=image.context,
+            image: build_image(
+                f"{name}-{image.partition(':')[0].rpartition('/')[2]}",
+                image=image,
+                context=context,
                 host=swarm.manager.host,
                 plan=plan,
                 subnet_cidr=subnet_cidr,
@@ -84,8 +84,7 @@ class OwnImages:
                 depends_on=[swarm.overlay],
                 parent=component,
             )
-            for image in wanted
-            if image.context
+            for image, context in contexts.items()
         }
         component.register_outputs({})
 
