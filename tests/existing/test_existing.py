@@ -89,6 +89,12 @@ def test_only_the_stacks_machines_reach_the_swarm(lab: Lab, stack: Stack) -> Non
     assert reaches(stranger, manager.address, 443)
 
 
+def test_the_swarm_has_no_routing_mesh(lab: Lab, stack: Stack) -> None:
+    for machine in lab.machines[:2]:
+        listed = machine.run("docker", "network", "ls", "--filter", "driver=overlay", "--format", "{{.Name}}")
+        assert listed.split() == ["hub"]
+
+
 def test_a_machine_comes_and_goes_and_no_other_notices(lab: Lab, stack: Stack) -> None:
     manager, _, other = lab.machines
     hub = manager.run("docker", "ps", "--quiet", "--filter", "name=hub").split()
