@@ -16,6 +16,7 @@ FLAVORS = {
     "s1.small": (512, 1, 4),
     "s1.medium": (1024, 1, 8),
     "s1.large": (2048, 2, 16),
+    "r1.medium": (2048, 1, 16),
     "s1.xlarge": (4096, 2, 20),
 }
 CACHE_AGGREGATE = "all"

@@ -28,6 +28,8 @@ DEV_CONFIG: dict[str, Any] = {
     for name, section in yaml.safe_load((PROJECT_DIRECTORY / "Pulumi.dev.yaml").read_text())["config"].items()
 }
 FLAVOR = Flavor(id="flavor-id", name="s1.large", vcpus=2, memory_mb=2048, disk_gb=16)
+# One flavor for all: what is counted is easier to follow.
+DEV_CONFIG["machines"]["worker"]["flavor"] = FLAVOR.name
 EXISTING_NETWORK = ExistingNetwork(
     id="campus-net", subnet_id="campus-subnet", subnet_cidr="10.1.0.0/24", mtu=1450
 )
