@@ -25,7 +25,14 @@ def prepare() -> tuple[Plan, Report, OperatorKey]:
     if report.failures:
         raise UserError(report.failures)
     key = find_operator_key(settings, stack)
-    return plan, report, OperatorKey(public=key.public, private=key.private, private_file=str(key.path))
+    operator_key = OperatorKey(
+        public=key.public,
+        private=key.private,
+        private_file=str(key.path),
+        # The directory of the stack's own key is its alone, as sockets want it; another's may not take any.
+        sockets_directory=None if settings.site.private_key_file else str(key.path.parent),
+    )
+    return plan, report, operator_key
 
 
 def main() -> None:

@@ -43,12 +43,14 @@ fi
 class OperatorKey:
     """The key pair that the operator's machine connects with; the Docker provider needs it as a file.
 
-    ``private`` None is a key that ssh-agent holds: then the file is the public half.
+    ``private`` None is a key that ssh-agent holds: then the file is the public half. ``sockets_directory``
+    is where sessions with one machine may find each other's connection; None: each has its own.
     """
 
     public: str
     private: pulumi.Input[str] | None
     private_file: str
+    sockets_directory: str | None = None
 
 
 def _as_root(program: str, limit_seconds: int) -> str:

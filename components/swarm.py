@@ -10,14 +10,19 @@ import pulumi_docker as docker
 from components.ground import Machine, MachinesNetwork
 from components.remote_host import RemoteHost
 from swarmhub import plan as planned
-from swarmhub.text import NodeFile, closing_files, ssh_options
+from swarmhub.text import NodeFile, closing_files, sharing_options, ssh_options
 
 
-def verified_ssh_options(host: RemoteHost) -> pulumi.Output[list[str]]:
-    """Options for an ``ssh`` that is not a person's: our key, and only the host key that we generated."""
+def verified_ssh_options(host: RemoteHost, *, shared: bool = False) -> pulumi.Output[list[str]]:
+    """Options for an ``ssh`` that is not a person's: our key, and only the host key that we generated.
+
+    ``shared`` sessions use one connection where the operator's key has a place for its socket.
+    """
+    directory = host.key.sockets_directory if shared else None
     return host.host_public_key.apply(
         lambda host_key: [
             *ssh_options(host.key.private_file, host_key),
+            *(sharing_options(directory, host_key) if directory else ()),
             *("-o", "ServerAliveInterval=15"),
             *("-o", "LogLevel=ERROR"),
         ]
@@ -64,7 +69,8 @@ class Swarm(pulumi.ComponentResource):
         self.provider = docker.Provider(
             f"{name}-docker",
             host=pulumi.Output.concat("ssh://", plan.ssh_user, "@", manager.host.address, ":22"),
-            ssh_opts=verified_ssh_options(manager.host),
+            # The provider connects anew for each resource.
+            ssh_opts=verified_ssh_options(manager.host, shared=True),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[initialised]),
         )
         self.overlay = docker.Network(

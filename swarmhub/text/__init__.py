@@ -13,7 +13,7 @@ from swarmhub.text.machine import cloud_config, existing_machine_files, members_
 from swarmhub.text.registry import REGISTRY_CONTAINER, registry_access_files, registry_config
 from swarmhub.text.rendering import NODE_DIRECTORY, PROJECT_DIRECTORY, NodeFile, TextTemplate, render, script
 from swarmhub.text.roster import roster_csv, roster_page, roster_table
-from swarmhub.text.ssh import jump_options, ssh_options
+from swarmhub.text.ssh import jump_options, sharing_options, ssh_options
 from swarmhub.text.storage import (
     QUOTA_PROGRAM,
     home_files,
@@ -53,6 +53,7 @@ __all__ = [
     "roster_table",
     "script",
     "shared_export",
+    "sharing_options",
     "ssh_options",
     "storage_files",
 ]

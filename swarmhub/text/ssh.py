@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Sequence
+
+# What an address of a Unix socket takes at most (sun_path) on macOS, four bytes less than on Linux, and what
+# ssh appends to the name while it binds it.
+SOCKET_NAME_BYTES = 103
+BINDING_SUFFIX_BYTES = 17
 
 
 def ssh_options(private_key_file: str, host_key: str) -> list[str]:
@@ -16,6 +22,19 @@ def ssh_options(private_key_file: str, host_key: str) -> list[str]:
         *("-o", "GlobalKnownHostsFile=/dev/null"),
         *("-o", f"KnownHostsCommand=/bin/echo %H {host_key}"),
     ]
+
+
+def sharing_options(directory: str, host_key: str) -> list[str]:
+    """Let sessions with the machine of that key use the connection of the first, while that one lasts.
+
+    A connection costs half a dozen round trips and both ends' cryptography. ``directory`` holds the socket
+    and must be the user's alone. No options where its path is too long for a socket.
+    """
+    socket = f"{directory}/swarmhub-{hashlib.sha256(host_key.encode()).hexdigest()[:8]}"
+    if len(socket.encode()) + BINDING_SUFFIX_BYTES > SOCKET_NAME_BYTES:
+        return []
+    # ssh expands per cent signs in the path.
+    return ["-o", "ControlMaster=auto", "-o", f"ControlPath={socket.replace('%', '%%')}"]
 
 
 def jump_options(jump: Sequence[str], address: str) -> list[str]:

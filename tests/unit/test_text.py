@@ -24,6 +24,22 @@ PRIVATE_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nbase64\n-----END OPENSSH PRI
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI"
 
 
+def test_sessions_with_one_machine_share_a_connection() -> None:
+    options = text.sharing_options("/home/ada/100%/.state/ssh/dev", PUBLIC_KEY)
+    asked = subprocess.run(["ssh", "-G", *options, "10.0.0.1"], capture_output=True, text=True, check=True)
+    [path] = re.findall(r"^controlpath (.*)$", asked.stdout, re.MULTILINE)
+    assert re.fullmatch(r"/home/ada/100%/\.state/ssh/dev/swarmhub-[0-9a-f]{8}", path)
+    assert "controlmaster auto" in asked.stdout
+    other = text.sharing_options("/home/ada/100%/.state/ssh/dev", PUBLIC_KEY + "x")
+    assert other[-1] != options[-1]
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_not_used(tmp_path: Path) -> None:
+    longest = "/" + 67 * "d"
+    assert text.sharing_options(longest, PUBLIC_KEY)
+    assert text.sharing_options(longest + "d", PUBLIC_KEY) == []
+
+
 def test_cloud_config(golden: Golden) -> None:
     plan = dev_plan()
     rendered = text.cloud_config(plan, plan.manager, "10.20.0.0/24", PRIVATE_KEY, PUBLIC_KEY)
