@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import aiohttp
-
 from swarmhub.errors import Finding, UserError
 from swarmhub.facts import Endpoints, LoginFacts
 from swarmhub.roster import Person, read_roster
@@ -44,6 +42,9 @@ def read_people(file: str) -> tuple[Person, ...]:
 
 async def discover(issuer_url: str) -> Endpoints:
     """Ask an OpenID Connect provider where it is talked to (Discovery 1.0, section 4). Raises UserError."""
+    # Most stacks have no such provider, and every `up` would spend a tenth of a second on the library.
+    import aiohttp
+
     url = f"{issuer_url}{DISCOVERY_PATH}"
     try:
         timeout = aiohttp.ClientTimeout(total=DISCOVERY_SECONDS)
