@@ -2,7 +2,8 @@
 
 First two servers of the dev stack's flavors are created by openstacksdk, with a cloud-config that does
 nothing but say so, and timed until both consoles show that cloud-init has finished. Then the dev stack's
-configuration goes up, a second time, and down, each timed as a whole process with the options of `make up`.
+configuration goes up, again three times, and down, each timed as a whole process with the options of `make up`.
+Of the three the median counts: in the first, the machines are still tidying up after the probe.
 Needs a running cloud:
 
     scripts/with-env --rehearsal .venv/bin/python -m benchmarks.up
@@ -11,6 +12,7 @@ Needs a running cloud:
 from __future__ import annotations
 
 import base64
+import statistics
 import subprocess
 import sys
 import time
@@ -116,7 +118,7 @@ def main() -> int:
     stack_file.write_text(yaml.safe_dump({**written, "config": config}))
     try:
         up = time_pulumi("up", *OPTIONS_OF_A_CHANGE)
-        second = time_pulumi("up", *OPTIONS_OF_A_CHANGE, "--expect-no-changes")
+        again = [time_pulumi("up", *OPTIONS_OF_A_CHANGE, "--expect-no-changes") for _ in range(3)]
     finally:
         down = time_pulumi("destroy", *OPTIONS_OF_A_CHANGE)
         time_pulumi("stack", "rm", "--yes")
@@ -125,11 +127,12 @@ def main() -> int:
     rows = [
         ("two bare servers, both cloud-inits done", bare, None),
         ("pulumi up, 1 manager + 1 worker", up, limit),
-        ("second pulumi up, no changes", second, SECOND_UP_LIMIT_SECONDS),
+        ("pulumi up, no changes, median of three", statistics.median(again), SECOND_UP_LIMIT_SECONDS),
         ("pulumi destroy", down, DESTROY_LIMIT_SECONDS),
     ]
     for what, seconds, most in rows:
         print(f"{what:42} {seconds:7.1f} s" + (f"   goal {most:.0f} s" if most else ""))
+    print("the three: " + ", ".join(f"{each:.1f} s" for each in again))
     return int(any(most is not None and seconds > most for _, seconds, most in rows))
 
 
