@@ -2,8 +2,8 @@
 
 First two servers of the dev stack's flavors are created by openstacksdk, with a cloud-config that does
 nothing but say so, and timed until both consoles show that cloud-init has finished. Then the dev stack's
-configuration goes up, again three times, and down, each timed as a whole process with the options of `make up`.
-Of the three the median counts: in the first, the machines are still tidying up after the probe.
+configuration goes up, again three times, and down, each timed as a whole process with the options of
+`make up`. Of the three the median counts: in the first, the machines still tidy up after the probe.
 Needs a running cloud:
 
     scripts/with-env --rehearsal .venv/bin/python -m benchmarks.up

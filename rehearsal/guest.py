@@ -29,7 +29,7 @@ COMMAND_LINE = (
     "apparmor=0",
     "fsck.mode=skip",
     "no5lvl",
-    # An emulated machine gains nothing by them, and looking for them takes a percent of a processor without end.
+    # An emulated machine gains nothing by them, and looking for them takes a percent of its processor.
     "transparent_hugepage=never",
     # The kernel would trust the emulated HPET more, and leave the guest for each look at the time.
     "tsc=reliable",
