@@ -1,4 +1,4 @@
-"""The guest's disk: Debian 13 ready for the swarm, with the container images in it, and its kernel."""
+"""The guest's disk: Debian 12 ready for the swarm, with the container images in it, and its kernel."""
 
 from __future__ import annotations
 
@@ -29,8 +29,6 @@ COMMAND_LINE = (
     "apparmor=0",
     "fsck.mode=skip",
     "no5lvl",
-    # An emulated machine gains nothing by them, and looking for them takes a percent of its processor.
-    "transparent_hugepage=never",
     # The kernel would trust the emulated HPET more, and leave the guest for each look at the time.
     "tsc=reliable",
     "clocksource=tsc",

@@ -1,4 +1,4 @@
-"""The root file system of guests: Debian 13 with all a machine of the swarm needs, not yet configured."""
+"""The root file system of guests: Debian 12 with all a machine of the swarm needs, not yet configured."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ PACKAGES = (
     "sudo",
     "cloud-init",
     "docker.io",
-    "docker-cli",
-    "docker-buildx",
     "tini",  # docker run --init
     "iptables",
     "nftables",
@@ -50,7 +48,6 @@ INITRAMFS_MODULES = (
 
 SPEC = RootSpec(
     directory=paths.BUILDS / "guest-root",
-    suite="trixie",
     packages=PACKAGES,
     revision=inputs.digest(*KERNEL_PACKAGES, INITRAMFS_SETTINGS, *INITRAMFS_MODULES),
 )

@@ -19,4 +19,4 @@ REGION = "RegionOne"
 EXTERNAL_NETWORK = "public"
 # Projects with one user each, of the same name, and one password per user in secrets.json.
 PROJECTS = ("demo", "test")
-GUEST_IMAGE = "debian-13"
+GUEST_IMAGE = "debian-12"

@@ -9,12 +9,11 @@ systemctl --quiet enable systemd-networkd.service systemd-resolved.service ssh.s
 # A swarm's storage server starts NFS itself; the clock of a virtual machine is its host's.
 systemctl --quiet disable nfs-server.service nfs-blkmap.service rpcbind.service rpcbind.socket chrony.service
 
-# Each unit costs a process or more, and a process costs tenths of a second under emulation. All of cloud-init's stay:
-# its one process waits for a word from each of its stages' units, also where a stage has nothing to do.
+# Each unit costs a process or more, and a process costs tenths of a second under emulation.
 systemctl --quiet mask \
   apt-daily.service apt-daily.timer apt-daily-upgrade.service apt-daily-upgrade.timer dpkg-db-backup.timer \
   e2scrub_all.timer e2scrub_reap.service fstrim.timer man-db.timer \
-  cloud-init-hotplugd.service cloud-init-hotplugd.socket \
+  cloud-config.service cloud-init-hotplugd.service cloud-init-hotplugd.socket \
   systemd-networkd-wait-online.service systemd-network-generator.service systemd-fsck-root.service \
   systemd-pstore.service systemd-random-seed.service systemd-update-utmp.service systemd-update-utmp-runlevel.service \
   systemd-journal-flush.service systemd-hwdb-update.service systemd-machine-id-commit.service ldconfig.service \

@@ -82,7 +82,7 @@ def test_a_sound_stack_passes(doctor: Any, phases: Phases) -> None:
     print(ran.stdout)
     assert failures(ran) == []
     assert ran.returncode == 0
-    assert "ok       site.image: debian-13 (" in ran.stdout
+    assert "ok       site.image: debian-12 (" in ran.stdout
     assert "warning" not in ran.stdout
     assert "cost     4 SU per hour\n" in ran.stdout
     for name in QUOTAS.values():

@@ -109,7 +109,7 @@ def expect_refusal(stack: Stack, connection: Connection, sentence: str) -> None:
         (
             "site",
             {"image": "debian-21"},
-            "site.image: the cloud has no active image 'debian-21'. Did you mean debian-13?",
+            "site.image: the cloud has no active image 'debian-21'. Did you mean debian-12?",
         ),
         (
             "site",

@@ -59,9 +59,9 @@ class FakeCloud:
     def __init__(self, **changes: Any) -> None:
         there: dict[str, Any] = {
             "images": [
-                image("debian-13"),
-                image("debian-13", "2026-03-01"),
-                image("debian-13", "2026-04-01", "queued"),
+                image("debian-12"),
+                image("debian-12", "2026-03-01"),
+                image("debian-12", "2026-04-01", "queued"),
             ],
             "flavors": [flavor("s1.large", 2048, 16), flavor("s1.small", 512, 4)],
             "networks": [

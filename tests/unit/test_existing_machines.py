@@ -218,7 +218,7 @@ MESSAGES: list[tuple[dict[str, Any], str]] = [
         "machines.hosts: this key is missing. Set it: the machines, as manager and workers.",
     ),
     (
-        {"site__image": "debian-13"},
+        {"site__image": "debian-12"},
         (
             "site.image: this key has no meaning with site.kind: existing. "
             "Remove it, or set site.kind to another of openstack, existing."

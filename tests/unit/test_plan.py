@@ -115,7 +115,7 @@ def test_an_existing_network_brings_its_own_addresses() -> None:
 
 def test_the_cloud_is_asked_under_the_keys_of_the_stack_file() -> None:
     request = cloud_request(read_settings(DEV_CONFIG), "dev")
-    assert request.image == ("site.image", "debian-13")
+    assert request.image == ("site.image", "debian-12")
     assert request.flavors == {"machines.manager": "s1.large", "machines.worker.flavor": "s1.large"}
     assert request.network is None
     assert request.volumes == {"hub state": "swarmhub-dev-state", "storage.size_gb": "swarmhub-dev-data"}

@@ -90,7 +90,7 @@ def test_record_refuses_unknown_types_and_invokes() -> None:
         openstack.dns.Zone("zone", name="example.org.")
 
     def ask_for_image() -> None:
-        image: Any = openstack.images.get_image_output(name="debian-13")
+        image: Any = openstack.images.get_image_output(name="debian-12")
         pulumi.export("image", image.id)
 
     with pytest.raises(UnexpectedToken, match=r"openstack:dns/zone:Zone \(zone\)"):

@@ -99,7 +99,7 @@ CLOUDS: dict[str, dict[str, Any]] = {
         },
     },
     "public-network": {
-        "images": [image("debian-13")],
+        "images": [image("debian-12")],
         "flavors": [flavor("m1.large", 8192, 80, 4), flavor("m1.xlarge", 16384, 160, 8)],
         "networks": [internal("public-net", 1500)],
         "subnets": [

@@ -19,7 +19,7 @@ from tests.support.fake_cloud import FakeCloud, flavor, image, thing
 
 REQUEST = CloudRequest(
     cloud="campus",
-    image=("site.image", "debian-13"),
+    image=("site.image", "debian-12"),
     flavors={"machines.manager": "s1.large", "machines.worker.flavor": "s1.small"},
     external_network=("site.external_network", "public"),
 )
@@ -40,7 +40,7 @@ def findings(request: CloudRequest, **changes: Any) -> str:
 
 def test_names_become_ids_and_the_newest_active_image_is_taken() -> None:
     facts = look_up(REQUEST, lambda _name, _region: FakeCloud())
-    assert facts.image_id == "debian-13-2026-03-01"
+    assert facts.image_id == "debian-12-2026-03-01"
     assert facts.flavors["s1.large"].memory_mb == 2048
     assert facts.external_network_id == "public-id"
     assert facts.network is None
@@ -48,8 +48,8 @@ def test_names_become_ids_and_the_newest_active_image_is_taken() -> None:
 
 
 def test_an_image_may_be_given_by_id() -> None:
-    request = replace(REQUEST, image=("site.image", "debian-13-2026-01-01"))
-    assert look_up(request, lambda _name, _region: FakeCloud()).image_id == "debian-13-2026-01-01"
+    request = replace(REQUEST, image=("site.image", "debian-12-2026-01-01"))
+    assert look_up(request, lambda _name, _region: FakeCloud()).image_id == "debian-12-2026-01-01"
 
 
 ZONE = replace(REQUEST, dns_zone=("hub.dns_zone", "demo.example.org"))
@@ -83,13 +83,13 @@ def test_an_existing_network_brings_subnet_and_mtu() -> None:
 def test_everything_missing_is_said_at_once() -> None:
     request = replace(
         REQUEST,
-        image=("site.image", "debian-14"),
+        image=("site.image", "debian-13"),
         flavors={"machines.manager": "s1.lrge"},
         external_network=("site.external_network", "ext"),
         network=("site.network", "campus"),
     )
     assert findings(request) == (
-        "site.image: the cloud has no active image 'debian-14'. Did you mean debian-13?\n"
+        "site.image: the cloud has no active image 'debian-13'. Did you mean debian-12?\n"
         "machines.manager: the cloud has no flavor 's1.lrge'. Did you mean s1.large?\n"
         "site.external_network: the cloud has no external network 'ext'. There are public.\n"
         "site.network: the cloud has no network 'campus'. Did you mean campus-net?"
@@ -97,10 +97,10 @@ def test_everything_missing_is_said_at_once() -> None:
 
 
 def test_an_image_that_does_not_fit_is_refused_by_flavor() -> None:
-    assert findings(REQUEST, images=[image("debian-13", min_disk=10, min_ram=1024)]) == (
-        "machines.worker.flavor: the memory of s1.small is 512 MB, and debian-13 needs 1024 MB. "
+    assert findings(REQUEST, images=[image("debian-12", min_disk=10, min_ram=1024)]) == (
+        "machines.worker.flavor: the memory of s1.small is 512 MB, and debian-12 needs 1024 MB. "
         "Choose a larger flavor.\n"
-        "machines.worker.flavor: the disk of s1.small is 4 GB, and debian-13 needs 10 GB. "
+        "machines.worker.flavor: the disk of s1.small is 4 GB, and debian-12 needs 10 GB. "
         "Choose a larger flavor."
     )
 
@@ -114,10 +114,10 @@ def test_a_network_without_subnet_is_refused() -> None:
 
 def test_the_newest_image_whose_whole_name_matches_is_taken() -> None:
     request = replace(REQUEST, image=("site.image_pattern", "debian-.*"), image_is_pattern=True)
-    assert look_up(request, lambda _name, _region: FakeCloud()).image_id == "debian-13-2026-03-01"
+    assert look_up(request, lambda _name, _region: FakeCloud()).image_id == "debian-12-2026-03-01"
     request = replace(REQUEST, image=("site.image_pattern", "debian"), image_is_pattern=True)
     assert findings(request) == (
-        "site.image_pattern: no active image's whole name matches 'debian'. Did you mean debian-13?"
+        "site.image_pattern: no active image's whole name matches 'debian'. Did you mean debian-12?"
     )
 
 
@@ -130,7 +130,7 @@ def test_a_flavor_without_disk_needs_a_volume() -> None:
     request = replace(REQUEST, boot_volume=("site.boot_volume.size_gb", 4))
     assert look_up(request, lambda _name, _region: FakeCloud(flavors=flavors)).image_id
     assert findings(replace(request, boot_volume=("site.boot_volume.size_gb", 3)), flavors=flavors) == (
-        "site.boot_volume.size_gb: it is 3 GB, and debian-13 needs 4 GB. Make it larger."
+        "site.boot_volume.size_gb: it is 3 GB, and debian-12 needs 4 GB. Make it larger."
     )
 
 

@@ -24,7 +24,7 @@ def doctor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int
 
     def run(**changes: Any) -> int:
         flavors = [flavor("s1.large", 2048, 16, 2), flavor("r1.medium", 2048, 16, 1)]
-        cloud = FakeCloud(images=[image("debian-13")], flavors=flavors)
+        cloud = FakeCloud(images=[image("debian-12")], flavors=flavors)
         examine = functools.partial(preflight.examine, connect=lambda _name, _region: cloud)
         monkeypatch.setattr("live.commands.doctor.examine", examine)
         document = yaml.safe_load((PROJECT_DIRECTORY / "Pulumi.dev.yaml").read_text())
@@ -57,7 +57,7 @@ def test_everything_in_the_way_at_once(
 def test_a_broken_file_is_refused_before_the_cloud_is_asked(
     doctor: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert doctor(site__imge="debian-13") == 1
+    assert doctor(site__imge="debian-12") == 1
     assert capsys.readouterr().err == "site.imge: this key is unknown. Did you mean image?\n"
 
 

@@ -30,23 +30,23 @@ def image(name: str, key: str, status: str = "active") -> SimpleNamespace:
 
 
 def keys_after(images: Images, key: str) -> list[tuple[str, str]]:
-    upload(SimpleNamespace(image=images), "debian-13", Path("x"), key, format="qcow2", container="bare")
+    upload(SimpleNamespace(image=images), "debian-12", Path("x"), key, format="qcow2", container="bare")
     return [(image.name, image.properties[KEY_PROPERTY]) for image in images.stored]
 
 
 def test_an_image_of_the_same_key_stays() -> None:
-    stored = image("debian-13", "k1")
+    stored = image("debian-12", "k1")
     images = Images(stored)
-    assert keys_after(images, "k1") == [("debian-13", "k1")]
+    assert keys_after(images, "k1") == [("debian-12", "k1")]
     assert images.stored == [stored]
 
 
 def test_an_older_image_makes_way() -> None:
-    images = Images(image("debian-13", "old"), image("debian-13-kernel", "old"))
-    assert keys_after(images, "new") == [("debian-13-kernel", "old"), ("debian-13", "new")]
+    images = Images(image("debian-12", "old"), image("debian-12-kernel", "old"))
+    assert keys_after(images, "new") == [("debian-12-kernel", "old"), ("debian-12", "new")]
 
 
 def test_an_interrupted_upload_is_made_again() -> None:
-    images = Images(image("debian-13", "k1", status="queued"))
-    assert keys_after(images, "k1") == [("debian-13", "k1")]
+    images = Images(image("debian-12", "k1", status="queued"))
+    assert keys_after(images, "k1") == [("debian-12", "k1")]
     assert images.stored[0].status == "active"
