@@ -84,7 +84,7 @@ def test_a_sound_stack_passes(doctor: Any, phases: Phases) -> None:
     assert ran.returncode == 0
     assert "ok       site.image: debian-12 (" in ran.stdout
     assert "warning" not in ran.stdout
-    assert "cost     4 SU per hour\n" in ran.stdout
+    assert "cost     3 SU per hour\n" in ran.stdout
     for name in QUOTAS.values():
         assert f"ok       quota of {name}: " in ran.stdout
 
@@ -95,7 +95,7 @@ def test_lowered_quotas_fail_all_at_once_and_stop_up(
     project = connection.current_project_id
     computes, networks, volumes = administrator.compute, administrator.network, administrator.block_storage
     with (
-        quota(computes, f"/os-quota-sets/{project}", "quota_set", cores=3, instances=1),
+        quota(computes, f"/os-quota-sets/{project}", "quota_set", cores=2, instances=1),
         quota(networks, f"/quotas/{project}", "quota", floatingip=0, security_group_rule=5),
         quota(volumes, f"/os-quota-sets/{project}", "quota_set", gigabytes=1),
     ):
