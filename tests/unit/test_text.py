@@ -34,7 +34,7 @@ def test_sessions_with_one_machine_share_a_connection() -> None:
     assert other[-1] != options[-1]
 
 
-def test_a_path_that_is_too_long_for_a_socket_is_not_used(tmp_path: Path) -> None:
+def test_a_path_that_is_too_long_for_a_socket_is_not_used() -> None:
     longest = "/" + 67 * "d"
     assert text.sharing_options(longest, PUBLIC_KEY)
     assert text.sharing_options(longest + "d", PUBLIC_KEY) == []
