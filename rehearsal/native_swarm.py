@@ -97,7 +97,7 @@ class Node:
                 "nsenter",
                 f"--target={self.pid}",
                 *(f"--{part}" for part in parts),
-                "--wd=/",
+                "--wdns=/",
                 "--",
                 *command,
             ]

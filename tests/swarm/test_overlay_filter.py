@@ -27,7 +27,7 @@ done
 
 def enter(node: Node, *command: str) -> list[str]:
     parts = ("mount", "net", "pid", "uts", "root")
-    return ["nsenter", f"--target={node.pid}", *(f"--{part}" for part in parts), "--wd=/", "--", *command]
+    return ["nsenter", f"--target={node.pid}", *(f"--{part}" for part in parts), "--wdns=/", "--", *command]
 
 
 @pytest.fixture

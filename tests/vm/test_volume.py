@@ -65,7 +65,7 @@ def test_a_blank_volume_is_formatted_once_and_an_unfinished_formatting_is_repeat
     steps = """
 ensure; ensure; findmnt -n -o FSTYPE,OPTIONS /mnt/volume; stat -c %a /mnt/volume/directory
 touch /mnt/volume/kept; ensure; ls /mnt/volume; umount /mnt/volume
-printf '\\001' | dd of=$device bs=1 seek=126 conv=notrunc status=none
+xfs_db -x -c 'sb 0' -c 'write -d inprogress 1' $device >/dev/null 2>&1
 mount $device /mnt/volume 2>/dev/null && exit 9
 ensure; ls /mnt/volume"""
     mounted, mode, *listed = try_volume(storage, steps).splitlines()
