@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from pathlib import Path
 from typing import Any
 
 from rehearsal import inputs, inside, network
+from rehearsal.host import wait_for
 
 ADMIN_CLOUD = "rehearsal-admin"
 KEY_PROPERTY = "swarmhub_key"
@@ -20,6 +22,10 @@ FLAVORS = {
     "s1.xlarge": (4096, 2, 20),
 }
 CACHE_AGGREGATE = "all"
+# Where Nova keeps unpacked images, each named by the SHA-1 of its id (nova.virt.imagecache.get_cache_fname).
+CACHE_DIRECTORY = inside.DATA / "nova" / "instances" / "_base"
+CACHE_LOG = inside.LOGS / "nova-compute.log"
+CACHE_SECONDS = 180
 
 
 def upload(
@@ -82,8 +88,23 @@ def seed_images(cloud: Any) -> str | None:
     return str(guest.id)
 
 
+def computes(cloud: Any) -> bool:
+    """Whether the compute host has reported lately: of a host that has not, Nova ignores requests."""
+    services = cloud.compute.services(binary="nova-compute")
+    return any(service.state == "up" for service in services)
+
+
 def cache_image(cloud: Any, image_id: str) -> None:
-    """Have the compute host fetch and unpack an image now, rather than when the first server is made."""
+    """Have the compute host fetch and unpack an image now, rather than when the first server is made.
+
+    Nova does so in the background, into the file that it would use for a server made meanwhile, so that both
+    spoil it for each other ("Image not in a supported format"): this waits until it is there.
+    """
+    cached = CACHE_DIRECTORY / hashlib.sha1(image_id.encode(), usedforsecurity=False).hexdigest()
+    if cached.exists():
+        return
+    wait_for("the compute host", lambda: computes(cloud), log=CACHE_LOG, timeout_seconds=CACHE_SECONDS)
+    begin = time.monotonic()
     aggregate = cloud.compute.find_aggregate(CACHE_AGGREGATE)
     if not aggregate:
         aggregate = cloud.compute.create_aggregate(name=CACHE_AGGREGATE)
@@ -93,6 +114,9 @@ def cache_image(cloud: Any, image_id: str) -> None:
     answer = cloud.compute.post(url, json=body, microversion="2.81")
     if answer.status_code >= 300:
         print(f"the image is not cached: {answer.status_code} {answer.text}")
+        return
+    wait_for("the guest image in Nova's cache", cached.exists, log=CACHE_LOG, timeout_seconds=CACHE_SECONDS)
+    print(f"unpacked it in {time.monotonic() - begin:.1f} s")
 
 
 def seed_flavors(cloud: Any) -> None:
