@@ -36,7 +36,7 @@ HOME_VOLUME = (
     "type=volume,dst=/home/jovyan,volume-nocopy,volume-driver=local,volume-opt=type=nfs4,"
     f'volume-opt=device=:{HOME},"volume-opt=o=addr=127.0.0.1,rw,{planned.HOME_MOUNT_OPTIONS}"'
 )
-FILES = 1800
+FILES, LINES = 1800, 1000
 QUOTA_GB = 1.0
 LIMIT_BYTES = int(QUOTA_GB * 1024**3)
 QUOTA_GOAL_SECONDS, THOUSAND_GOAL_SECONDS = 2.0, 5.0
@@ -58,6 +58,11 @@ def time_files(machine: VirtualMachine, directory: str) -> float:
     """Seconds for 1,800 files of 4 KB in folders of 100, closed one by one; removed again afterwards."""
     program = (GUEST / "small_files.py").read_text()
     return float(machine.python(program, directory, str(FILES), timeout_seconds=600))
+
+
+def time_lines(machine: VirtualMachine, directory: str) -> float:
+    """Seconds for 1,000 lines of 100 bytes in one file, each written at once."""
+    return float(machine.python((GUEST / "lines.py").read_text(), directory, str(LINES)))
 
 
 def export(machine: VirtualMachine, mode: str) -> None:
@@ -112,6 +117,9 @@ def measure(machine: VirtualMachine, rounds: int) -> list[tuple[str, float, floa
             export(machine, mode)
             files[mode].append(time_files(machine, MOUNTED))
     export(machine, "sync")
+    local_lines, lines = zip(
+        *((time_lines(machine, HOME), time_lines(machine, MOUNTED)) for _ in range(rounds)), strict=True
+    )
     mounts = []
     for _ in range(rounds):
         machine.run(f"umount {MOUNTED}")
@@ -130,6 +138,8 @@ def measure(machine: VirtualMachine, rounds: int) -> list[tuple[str, float, floa
         (f"{FILES} files, local disk", middle(files["local"]), None),
         (f"{FILES} files, NFS, sync export", middle(files["sync"]), None),
         (f"{FILES} files, NFS, async export", middle(files["async"]), None),
+        (f"{LINES} lines, one by one, local disk", middle(local_lines), None),
+        (f"{LINES} lines, one by one, NFS", middle(lines), None),
         ("mount of one home", middle(mounts), None),
         ("container started and ended, without a home", bare_start, None),
         ("container started and ended, with its home over NFS", home_start, None),

@@ -83,7 +83,11 @@ REGISTRY_CONFIG_DIRECTORY = "/etc/swarmhub/registry"
 REGISTRY_DIRECTORY = "/var/lib/swarmhub/registry"
 # Every jupyter docker-stacks image and images/user run as this account.
 HOME_OWNER_ID = 1000
-HOME_MOUNT_OPTIONS = "nfsvers=4.2,proto=tcp,hard,noatime"
+# write=eager (Linux 5.12) sends at once what a program writes, so that a full home is an error of the
+# write and not only of fsync and close, where programs overlook it. Without it Linux 6.12 leaves a file
+# open on the server for ever once close has reported ENOSPC, and its space is lost until the client
+# reboots (seen with 6.12.118).
+HOME_MOUNT_OPTIONS = "nfsvers=4.2,proto=tcp,hard,noatime,write=eager"
 # Not in the home: the mount point would have to be made there by root, whom the NFS server lets into no home.
 SHARED_MOUNT_PATH = "/shared"
 SHARED_WRITERS_GROUP = "instructors"

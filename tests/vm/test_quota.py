@@ -228,11 +228,12 @@ def test_a_full_home_is_an_error_over_nfs(storage: VirtualMachine, mode: str) ->
         size, kind = storage.run(f"df --block-size=1 --output=size,fstype {home} | tail -n 1").stdout.split()
         assert check_size({"size_bytes": size}, DEFAULT_GB) and kind == "nfs4"
         result = fill(storage, f"{home}/file", DEFAULT_GB * 1.5, mode)
-        # The client may send what it holds whenever it likes: `write` and `close` are both heard of.
+        # What `write` only handed over is refused at the next one, or at the end.
         assert result["error"] == "ENOSPC"
         assert result["at"] in {mode, "write"}
         assert result["held_bytes"] <= limit_of(DEFAULT_GB)
         # Removed is free again.
+        assert storage.run(f"ls -A {HOMES}/full-{mode}0").stdout == ""
         assert fill(storage, f"{home}/file", DEFAULT_GB / 2, mode)["error"] is None
     remove(storage, f"full-{mode}0")
 
