@@ -47,6 +47,8 @@ def main() -> None:
     pulumi.export("address", workshop.address)
     for name, value in workshop.login.outputs(plan, workshop.url).items():
         pulumi.export(name, value)
+    if plan.pushed:
+        pulumi.export("pushed_images", list(plan.pushed))
     pulumi.export("seats", report.seats)
     if report.cost:
         pulumi.export("cost", str(report.cost))

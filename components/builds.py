@@ -66,13 +66,13 @@ class OwnImages:
         subnet_cidr: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        self._built: dict[str, remote.Command] = {}
+        self.built: dict[str, remote.Command] = {}
         contexts = {image.name: image.context for image in plan.images.all if image.context}
         if not contexts:
             # A component without resources would be the one part of a protected stack that nothing keeps.
             return
         component = pulumi.ComponentResource("swarmhub:builds:OwnImages", name, None, opts)
-        self._built = {
+        self.built = {
             image: build_image(
                 f"{name}-{image.partition(':')[0].rpartition('/')[2]}",
                 image=image,
@@ -90,4 +90,4 @@ class OwnImages:
 
     def having(self, *images: planned.Image) -> list[pulumi.Resource]:
         """What is done when these can be run; nothing for those that are pulled."""
-        return [self._built[image.name] for image in images if image.name in self._built]
+        return [self.built[image.name] for image in images if image.name in self.built]

@@ -96,7 +96,7 @@ class FrontDoor(pulumi.ComponentResource):
         self.ready: list[pulumi.Resource] = [self.container]
         if not plan.is_nameless:
             self.ready.append(self._await_name(name, plan, domain, address, named_after))
-        if plan.certificate.directory_url:
+        if plan.certificate.directory_url and plan.images.acme:
             certificate = host.run(
                 f"{name}-certificate",
                 steps=["order-certificate.sh"],

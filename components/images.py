@@ -63,7 +63,7 @@ class Images(pulumi.ComponentResource):
                 *(registry.name_of(word) if registry else word for word in words),
             ],
             files=registry.access_files() if registry else (),
-            depends_on=[*registry.built, joined] if registry and joined else (),
+            depends_on=[*registry.built.values(), joined] if registry and joined else (),
             limit_seconds=PULL_SECONDS + 60,
             parent=self,
         )

@@ -19,7 +19,7 @@ from swarmhub.text import (
 
 
 class Registry(pulumi.ComponentResource):
-    """``address`` stands in the images' names; after all of ``built`` it has them.
+    """``address`` stands in the images' names; after all of ``built``, by the plan's names, it has them.
 
     It listens on the machines' network and answers those alone who show a certificate of the swarm, as its
     members have one: nothing secret is made or carried for it.
@@ -78,8 +78,8 @@ class Registry(pulumi.ComponentResource):
             must_run=True,
             opts=swarm.inside([configured, *own.having(image)], parent=self, delete_before_replace=True),
         )
-        self.built = [
-            build_image(
+        self.built = {
+            environment.image: build_image(
                 f"{name}-{number}",
                 image=self.name_of(environment.image),
                 context=environment.context,
@@ -92,7 +92,7 @@ class Registry(pulumi.ComponentResource):
             )
             for number, environment in enumerate(plan.built, start=1)
             if environment.context
-        ]
+        }
         self.register_outputs({"address": self.address})
 
     def name_of(self, image: str) -> pulumi.Output[str]:

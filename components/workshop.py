@@ -17,6 +17,7 @@ from components.hub import Hub
 from components.images import Images
 from components.openstack import make_ground
 from components.probe import Probe
+from components.pushes import PushedImages
 from components.registry import Registry
 from components.remote_host import OperatorKey
 from components.storage import Homes
@@ -64,6 +65,10 @@ class Workshop(pulumi.ComponentResource):
         if plan.built:
             registry = Registry(
                 "registry", plan=plan, swarm=swarm, subnet_cidr=network.subnet_cidr, own=own, opts=child
+            )
+        if plan.pushed:
+            PushedImages(
+                "pushed-images", plan=plan, host=manager.host, own=own, registry=registry, opts=child
             )
         images = Images(
             "images",

@@ -261,16 +261,15 @@ class Images:
     hub: Image
     proxy: Image
     front_door: Image
-    acme: Image
+    # Where a certificate is ordered, and where the workers get an image that is built.
+    acme: Image | None
     registry: Image | None
 
     @property
     def all(self) -> tuple[Image, ...]:
         """Every one that a container is started from, the registry's first: others wait for it."""
-        return (
-            *([self.registry] if self.registry else []),
-            *(self.hub, self.proxy, self.front_door, self.acme),
-        )
+        every = (self.registry, self.hub, self.proxy, self.front_door, self.acme)
+        return tuple(image for image in every if image)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -364,6 +363,14 @@ class Plan:
     def built(self) -> tuple[Environment, ...]:
         """Those whose images are built, each image once."""
         return tuple({each.image: each for each in self.environments if each.context}.values())
+
+    @property
+    def pushed(self) -> tuple[str, ...]:
+        """What the images that are built are called in the site's registry, where one is to have them."""
+        push = self.settings.hub.images.push
+        own = [image.name for image in self.images.all if image.context]
+        built = [*own, *(each.image for each in self.built)]
+        return tuple(push.name_of(image) for image in built) if push else ()
 
     @property
     def volumes(self) -> tuple[Volume, ...]:
@@ -627,7 +634,7 @@ def _images(settings: Settings, contexts: Contexts) -> Images:
         hub=image("hub", given.hub),
         proxy=image("proxy", given.proxy),
         front_door=image("front-door", given.front_door),
-        acme=image("acme", given.acme),
+        acme=image("acme", given.acme) if settings.tls.issuer.by_order else None,
         registry=image("registry", given.registry) if settings.hub.hands_out else None,
     )
 

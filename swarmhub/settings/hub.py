@@ -25,6 +25,7 @@ from swarmhub.settings.keys import (
     zone_name,
 )
 from swarmhub.settings.login import Login
+from swarmhub.settings.push import Push
 
 # JupyterHub's shared-password authenticator refuses shorter ones (jupyterhub/authenticators/shared.py).
 USER_PASSWORD_MIN_CHARACTERS = 8
@@ -73,6 +74,13 @@ class Images:
         "Another number pulls the students' images again by their names, for tags that have moved",
         change=ChangeEffect.RESTART,
         default=0,
+    )
+    push: Push | None = key(
+        nested,
+        "A registry of yours that gets every image which `up` builds",
+        change=ChangeEffect.IN_PLACE,
+        default=None,
+        section=Push,
     )
 
 
@@ -155,6 +163,11 @@ class Hub:
     def hands_out(self) -> bool:
         """Whether the workers get an image that the manager builds."""
         return self.builds_servers or any(environment.build for environment in self.environments)
+
+    @property
+    def builds(self) -> bool:
+        """Whether the manager builds any image."""
+        return bool(self.own_images) or self.hands_out
 
     @property
     def own_images(self) -> tuple[str, ...]:

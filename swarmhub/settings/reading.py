@@ -27,10 +27,17 @@ from swarmhub.settings.keys import (
 from swarmhub.settings.login import CLIENT_SECRET_KEY, SET_CLIENT_SECRET, check_login
 from swarmhub.settings.machines import Machines
 from swarmhub.settings.provision import check_provision, check_storage_machine
+from swarmhub.settings.push import PASSWORD_KEY, PUSH_KEY, SET_PASSWORD
 from swarmhub.settings.site import Site
 from swarmhub.settings.storage import Storage
 from swarmhub.settings.tls import Tls
 from swarmhub.settings.workshop import Workshop
+
+# Where a secret stands: how it is set, and who makes another when it has been seen.
+SECRETS = {
+    CLIENT_SECRET_KEY: (SET_CLIENT_SECRET, "the provider"),
+    PASSWORD_KEY: (SET_PASSWORD, "the registry"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +190,15 @@ def _cross_check(settings: Settings) -> list[Finding]:
     if hub.subdomains:
         findings += check_subdomains(hub.domain, settings.tls.issuer)
     findings += check_environments(hub.environments, hub.images.user)
+    if hub.images.push and not hub.builds:
+        findings.append(
+            Finding(
+                where=PUSH_KEY,
+                problem="there is nothing to push",
+                rule="Each image is named, so that none is built",
+                remedy="Remove it",
+            )
+        )
     groups = dict(settings.hub.groups)
     findings += [
         Finding(
@@ -201,17 +217,23 @@ def _cross_check(settings: Settings) -> list[Finding]:
 
 def _secrets_in_plain(raw: Mapping[str, Any], secret_sections: Collection[str]) -> list[Finding]:
     """A section that holds any encrypted value is encrypted as a whole by the time it gets here."""
-    login = raw["hub"].get("login") if isinstance(raw.get("hub"), Mapping) else None
-    in_plain = isinstance(login, Mapping) and "client_secret" in login and "hub" not in secret_sections
-    if not in_plain:
-        return []
     return [
         Finding(
-            where=CLIENT_SECRET_KEY,
+            where=where,
             problem="it stands unencrypted in the stack file",
-            remedy=f"Remove it there, run {SET_CLIENT_SECRET}, and have the provider make a new one",
+            remedy=f"Remove it there, run {how_to_set}, and have {issuer} make a new one",
         )
+        for where, (how_to_set, issuer) in SECRETS.items()
+        if where.partition(".")[0] not in secret_sections and _is_given(raw, where)
     ]
+
+
+def _is_given(raw: object, path: str) -> bool:
+    for name in path.split("."):
+        if not isinstance(raw, Mapping) or name not in raw:
+            return False
+        raw = raw[name]
+    return True
 
 
 def read_settings(raw: Mapping[str, Any], secret_sections: Collection[str] = ("hub",)) -> Settings:

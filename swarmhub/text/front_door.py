@@ -69,20 +69,20 @@ def front_door_files(
             NodeFile(path=f"{CERTIFICATE_DIRECTORY}/privkey.pem", content=own.key, mode="0600"),
             NodeFile(path=f"{CERTIFICATE_DIRECTORY}/fullchain.pem", content=own.chain),
         ]
-    if plan.certificate.issuer.by_order:
-        files += ordering_files(plan, domain, directory_ca)
+    if plan.images.acme:
+        files += ordering_files(plan, domain, directory_ca, plan.images.acme.name)
     return tuple(files)
 
 
-def ordering_files(plan: Plan, domain: str, directory_ca: str | None) -> list[NodeFile]:
-    """What orders the certificate and renews it."""
+def ordering_files(plan: Plan, domain: str, directory_ca: str | None, client: str) -> list[NodeFile]:
+    """What orders the certificate and renews it, by the image ``client``."""
     ordering = {
         **DIRECTORIES,
         "domain": domain,
         "email": plan.certificate.email or "",
         "directory_url": plan.certificate.directory_url or "",
         "directory_ca": DIRECTORY_CA_PATH if directory_ca else "",
-        "image": plan.images.acme.name,
+        "image": client,
         "container": FRONT_DOOR_CONTAINER,
     }
     certificate = render("certificate.env", {name: shlex.quote(value) for name, value in ordering.items()})

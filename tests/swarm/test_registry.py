@@ -17,6 +17,7 @@ from swarmhub.context import Context, ContextFile, pack
 from swarmhub.digests import pinned, read_digests
 from swarmhub.plan import REGISTRY_CONFIG_DIRECTORY, REGISTRY_DIRECTORY, REGISTRY_PORT, built_image, image_at
 from swarmhub.settings.hub import Hub, Images
+from swarmhub.settings.push import Push
 from swarmhub.text import (
     REGISTRY_CONTAINER,
     NodeFile,
@@ -34,6 +35,18 @@ MEMBER = "/srv/node/data/swarm/certificates/swarm-node"
 CONNECT = (
     "import socket; s = socket.socket(); s.settimeout(5); print(s.connect_ex(({host!r}, {port})) or 'open')"
 )
+
+
+# A registry as a site has one: it asks for an account. Docker speaks plain http to a machine's own loopback.
+OUTSIDE = "localhost:5555"
+OUTSIDE_CONFIG = """version: 0.1
+storage: {filesystem: {rootdirectory: /tmp/registry}}
+http: {addr: "127.0.0.1:5555", secret: none}
+auth: {htpasswd: {realm: school, path: /etc/docker/registry/accounts}}
+"""
+ACCOUNT, PASSWORD = "robot", "t0ken"
+# bcrypt of the password, as perl's crypt has it.
+ACCOUNTS = f"{ACCOUNT}:$2b$05$abcdefghijklmnopqrstuuHZSItsKchLCIg6XIY9a.LmZgwD7svOG\n"
 
 
 def make_wheel(version: str) -> bytes:
@@ -144,6 +157,48 @@ def registry(swarm: Swarm) -> Iterator[RunningRegistry]:
     swarm.docker.post(f"/containers/{made['Id']}/start")
     yield RunningRegistry(swarm=swarm, address=address, access=registry_access_files(address, certificate))
     swarm.docker.delete(f"/containers/{made['Id']}", force="1")
+
+
+@pytest.fixture
+def outside(swarm: Swarm) -> Iterator[str]:
+    """A registry that the stack does not run; what the images' names there begin with."""
+    binds = []
+    for name, content in (("config.yml", OUTSIDE_CONFIG), ("accounts", ACCOUNTS)):
+        (swarm.manager.directory / f"outside-{name}").write_text(content)
+        binds.append(f"/srv/node/outside-{name}:/etc/docker/registry/{name}:ro")
+    spec = {"Image": "swarmhub/registry:dev", "HostConfig": {"NetworkMode": "host", "Binds": binds}}
+    made = swarm.docker.post("/containers/create", spec, name="outside")
+    swarm.docker.post(f"/containers/{made['Id']}/start")
+    yield f"{OUTSIDE}/school"
+    swarm.docker.delete(f"/containers/{made['Id']}", force="1")
+
+
+def test_what_was_built_is_pushed_to_a_registry_that_asks_for_an_account(
+    registry: RunningRegistry, swarm: Swarm, outside: str
+) -> None:
+    manager = swarm.manager
+    image = registry.build("Shared", dockerfile_context("ENV SHARED=yes"))
+    name = Push(repository=outside).name_of(image)
+
+    def push(password: str) -> str:
+        arguments = [LIMIT_SECONDS, image, name, ACCOUNT]
+        return run_step(manager, "push-image.sh", arguments=arguments, standard_input=password)
+
+    with pytest.raises(
+        CommandFailed, match=f"image {name}: {OUTSIDE} does not let {ACCOUNT} in: .*401 Unauthorized"
+    ):
+        push("wrong")
+    assert f"image {name}: pushed in" in push(PASSWORD)
+    # A second time, as after a changed password, nothing is in the way.
+    assert f"image {name}: pushed in" in push(PASSWORD)
+    url = f"http://{OUTSIDE}/v2/school/shared/tags/list"
+    tags = json.loads(manager.run("curl", "--silent", "--fail", "--user", f"{ACCOUNT}:{PASSWORD}", url))
+    assert tags["tags"] == [image.rpartition(":")[2]]
+    # It runs on by the name that it had, and neither the other name nor the account stays.
+    assert manager.run("docker", "image", "ls", "--quiet", name) == ""
+    assert "SHARED=yes" in swarm.docker.get(f"/images/{image}/json")["Config"]["Env"]
+    with pytest.raises(CommandFailed, match="no basic auth credentials"):
+        manager.run("docker", "pull", name)
 
 
 def test_a_server_runs_from_requirements_that_were_built_into_an_image(

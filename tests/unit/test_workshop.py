@@ -444,7 +444,8 @@ def test_a_build_goes_through_the_sites_proxy_and_not_to_the_registry() -> None:
     assert "10.20.0.0/24" in arguments[4].split(",")
 
 
-NOTHING_NAMED = {
+PUSH_PASSWORD = "t0ken-of-the-registry"
+NOTHING_NAMED: dict[str, Any] = {
     f"hub__images__{name}": None for name in ("hub", "proxy", "front_door", "acme", "registry", "user")
 }
 
@@ -477,6 +478,27 @@ def test_own_images_are_built_at_the_same_time_and_can_be_previewed() -> None:
     built = [each for each in graph if each.name.startswith("own-images-")]
     assert len(built) == len(OWN_CONTEXTS) - 1
     assert not any(graph.awaits(one, other) for one in built for other in built if one is not other)
+
+
+def test_what_is_built_is_pushed_to_the_sites_registry_and_nothing_waits_for_it() -> None:
+    push = {"repository": "registry.example.org/school", "user": "robot", "password": PUSH_PASSWORD}
+    graph = workshop(**NOTHING_NAMED, hub__images__push=push)
+    builds = {name: f"own-images-{name}" for name in ("hub", "proxy", "front-door", "acme", "registry")}
+    names = {}
+    for label, directory, build, here in (
+        *((name, name, build, f"swarmhub/{name}") for name, build in builds.items()),
+        ("1", "user", "registry-1", "10.20.0.11:5000/user"),
+    ):
+        pushed = graph.named(f"pushed-images-{label}")
+        step, digest = json.loads(pushed.inputs["stdin"]), OWN_CONTEXTS[directory].digest
+        names[directory] = f"registry.example.org/school/{directory}:{digest}"
+        assert step["name"] == "push-image.sh"
+        assert step["arguments"][1:] == [f"{here}:{digest}", names[directory], "robot"]
+        assert step["input"] == PUSH_PASSWORD
+        assert "stdin" in pushed.secret_paths
+        assert graph.awaits(pushed, graph.named(build))
+        assert not [each.name for each in graph if each is not pushed and graph.awaits(each, pushed)]
+    assert set(dev_plan(**NOTHING_NAMED, hub__images__push=push).pushed) == set(names.values())
 
 
 def test_what_is_named_is_pulled_and_the_rest_is_built() -> None:
@@ -986,6 +1008,15 @@ def test_without_a_certificate_443_is_closed_and_nobody_is_told_https() -> None:
     config = base64.b64decode(graph.named("hub-config").inputs["data"]).decode()
     assert "public_url: http://hub-172-24-4-50.rehearsal.test\n" in config
     assert graph.exports["callback_url"].startswith("http://hub-172-24-4-50.")
+
+
+def test_where_no_certificate_is_ordered_there_is_no_image_that_orders_one(tmp_path: Path) -> None:
+    for certificate in (PLAIN, own_files(tmp_path)):
+        assert "own-images-acme" not in by_name(workshop(**certificate, **NOTHING_NAMED))
+        pulled = json.loads(workshop(**certificate).named("images-manager").inputs["stdin"])["arguments"]
+        assert [each.partition(":")[0] for each in pulled[1:]] == [
+            *("swarmhub/front-door", "swarmhub/hub", "swarmhub/proxy"),
+        ]
 
 
 def test_a_hub_without_a_name_waits_for_none_and_orders_for_its_address() -> None:
