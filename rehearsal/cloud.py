@@ -50,6 +50,8 @@ ENTER = Path(__file__).with_name("enter-cloud.sh")
 SERVICE_SOURCES = (
     "etc",
     "cinder",
+    "neutron",
+    "nova",
     "services.py",
     "supervisor.py",
     "initialise.py",

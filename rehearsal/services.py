@@ -143,6 +143,7 @@ def openstack_services() -> tuple[Service, ...]:
     placement = str(inside.SETTINGS / "placement")
     driver = {"PYTHONPATH": str(inside.CODE / "rehearsal/cinder")}
     compute = {"PYTHONPATH": str(inside.CODE / "rehearsal/nova")}
+    bridge = {"PYTHONPATH": str(inside.CODE / "rehearsal/neutron")}
     return (
         Service(name="neutron-server", command=("neutron-server", *neutron)),
         Service(name="nova-conductor", command=("nova-conductor", *nova)),
@@ -161,7 +162,8 @@ def openstack_services() -> tuple[Service, ...]:
         Service(name="cinder-scheduler", command=("cinder-scheduler", *cinder)),
         Service(
             name="neutron-linuxbridge",
-            command=("neutron-linuxbridge-agent", *agents),
+            command=("python3", "-m", "swarmhub_neutron.linuxbridge", *agents),
+            environment=bridge,
             queues=NEUTRON_QUEUES,
         ),
         Service(name="neutron-l3", command=("neutron-l3-agent", *agents), queues=NEUTRON_QUEUES),
