@@ -50,6 +50,11 @@ def build_image(
     )
 
 
+def label_of(image: str) -> str:
+    """What names the resources about an own image: its name without path and tag."""
+    return image.rpartition("/")[2].partition(":")[0]
+
+
 class OwnImages:
     """This program's images, built from images/ unless the stack names others.
 
@@ -74,7 +79,7 @@ class OwnImages:
         component = pulumi.ComponentResource("swarmhub:builds:OwnImages", name, None, opts)
         self.built = {
             image: build_image(
-                f"{name}-{image.partition(':')[0].rpartition('/')[2]}",
+                f"{name}-{label_of(image)}",
                 image=image,
                 context=context,
                 host=swarm.manager.host,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
-from components.builds import OwnImages
+from components.builds import OwnImages, label_of
 from components.images import PULL_SECONDS
 from components.registry import Registry
 from components.remote_host import RemoteHost
@@ -30,7 +30,7 @@ class PushedImages(pulumi.ComponentResource):
         super().__init__("swarmhub:pushes:PushedImages", name, None, opts)
         self._name, self._plan, self._host = name, plan, host
         for image, built in own.built.items():
-            self._push(image.partition(":")[0].rpartition("/")[2], image, image, built)
+            self._push(label_of(image), image, image, built)
         if registry:
             # By number, as where they are built: two may differ only in what their names lose in an image's.
             for number, (image, built) in enumerate(registry.built.items(), start=1):
