@@ -118,6 +118,15 @@ class Student:
         """Stop the server and wait until the hub has none."""
         asyncio.run(asyncio.wait_for(self._stop(), REQUEST_TIMEOUT_SECONDS))
 
+    async def _leave(self) -> bool:
+        async with self.client() as client:
+            return await client.remove_user()
+
+    def leave(self) -> None:
+        """Be deleted by an admin, server and all."""
+        if not asyncio.run(self._leave()):
+            raise AssertionError(f"the hub knows no {self.name}")
+
     def running(self) -> bool:
         """Whether the hub has a server of this user."""
 

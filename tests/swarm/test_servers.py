@@ -165,6 +165,16 @@ def test_a_service_removed_behind_the_hubs_back_is_no_error(
     assert someone.read()[0] == 200
 
 
+def test_a_deleted_users_server_has_left_its_machine(student: MakeStudent, swarm: Swarm) -> None:
+    # The small server takes no notice of being told to end: Docker kills it after 10 s.
+    someone = student("leaver")
+    someone.start()
+    assert find_container(swarm, "user-leaver")
+    someone.leave()
+    with pytest.raises(AssertionError, match="no container of user-leaver"):
+        find_container(swarm, "user-leaver")
+
+
 def test_the_limits_hold_inside(student: MakeStudent, swarm: Swarm) -> None:
     student("limited").start()
     status = run_inside(swarm, "user-limited", "cat", "/proc/self/status")

@@ -39,6 +39,9 @@ DOCKER_TIMEOUT_SECONDS = 60
 # From here on a service can forbid its processes new privileges; older engines ignore it.
 NO_NEW_PRIVILEGES_API = "1.44"
 CONNECT_TIMEOUT_SECONDS = 1.0
+# More than the 10 s that Docker gives a container to end by itself; a machine that is lost is not waited for.
+LEAVE_TIMEOUT_SECONDS = 30.0
+LEAVE_INTERVAL_SECONDS = 0.5
 NANO = 10**9
 GIBI = 1024**3
 
@@ -395,8 +398,26 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
             self.log.info("%s is gone already", self.service_name)
         self.object_id = ""
 
+    async def _left(self) -> bool:
+        """Wait until no machine runs the removed service any more; return whether it came to that."""
+        # Swarm forgets the tasks of a removed service one by one, as their machines have stopped them. The
+        # filter `service` would refuse a service that is gone.
+        filters = {"name": [f"{self.service_name}."]}
+        begin = time.monotonic()
+        while await self.docker("tasks", filters=filters):
+            if time.monotonic() - begin > LEAVE_TIMEOUT_SECONDS:
+                return False
+            await asyncio.sleep(LEAVE_INTERVAL_SECONDS)
+        return True
+
     async def delete_forever(self) -> None:
-        """Drop the home with its user: the probe's wholly, anyone else's only if nothing is in it."""
+        """Drop the home with its user: the probe's wholly, anyone else's only if nothing is in it.
+
+        The server's machine has let go of the home before: one made anew under the same name would be a stale
+        file handle there for as long as the old one is mounted.
+        """
+        if not await self._left():
+            self.log.warning("%s has not ended on its machine", self.service_name)
         if self.homes is None or self.name:
             return
         if self.user.name == self.probe_user:
