@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from swarmhub.context import DOCKERFILE, Context, ContextError, ContextFile, Contexts, begun_with, pack
@@ -18,10 +18,10 @@ SHARED_DIRECTORY = "build"
 NEVER_PACKED = frozenset({".git", "__pycache__", ".ipynb_checkpoints", ".DS_Store"})
 
 
-def read_contexts(hub: Hub) -> Contexts:
-    """Return what the images of a stack are built from. Raises UserError."""
-    shared = _files_of_own(SHARED_DIRECTORY) if hub.own_images else {}
-    own = {name: _own_context(name, shared, hub.images.base) for name in hub.own_images}
+def read_contexts(hub: Hub, own_images: Collection[str]) -> Contexts:
+    """Return what a stack's images are built from, its own from those directories. Raises UserError."""
+    shared = _files_of_own(SHARED_DIRECTORY) if own_images else {}
+    own = {name: _own_context(name, shared, hub.images.base) for name in own_images}
     return Contexts(environments=_of_environments(hub.environments), own=own)
 
 

@@ -32,7 +32,7 @@ def examine(
     Raises ``UserError`` when the cloud does not answer at all, or an image has nothing to be built from.
     """
     now = datetime.datetime.now(datetime.UTC)
-    contexts = read_contexts(settings.hub)
+    contexts = read_contexts(settings.hub, settings.own_images)
     if settings.site.kind is SiteKind.EXISTING:
         return _examine_hosts(settings, stack, login_facts, contexts, find_operator_key(settings, stack), now)
     survey = survey_cloud(cloud_request(settings, stack), name_prefix(stack), connect)

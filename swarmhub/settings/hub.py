@@ -164,20 +164,17 @@ class Hub:
         """Whether the workers get an image that the manager builds."""
         return self.builds_servers or any(environment.build for environment in self.environments)
 
-    @property
-    def builds(self) -> bool:
-        """Whether the manager builds any image."""
-        return bool(self.own_images) or self.hands_out
+    def own_images(self, *, orders: bool) -> tuple[str, ...]:
+        """The directories of images/ that are built from, since no image of that kind is named.
 
-    @property
-    def own_images(self) -> tuple[str, ...]:
-        """The directories of images/ that are built from, since no image of that kind is named."""
+        ``orders`` is whether a certificate is ordered, which takes an ACME client.
+        """
         images = self.images
         wanted = {
             "hub": not images.hub,
             "proxy": not images.proxy,
             "front-door": not images.front_door,
-            "acme": not images.acme,
+            "acme": orders and not images.acme,
             "registry": self.hands_out and not images.registry,
             "user": self.builds_servers,
         }

@@ -64,6 +64,11 @@ class Settings:
         section=Workshop,
     )
 
+    @property
+    def own_images(self) -> tuple[str, ...]:
+        """The directories of images/ that the manager builds from."""
+        return self.hub.own_images(orders=self.tls.issuer.by_order)
+
 
 @runtime_checkable
 class Consistent(Protocol):
@@ -190,12 +195,12 @@ def _cross_check(settings: Settings) -> list[Finding]:
     if hub.subdomains:
         findings += check_subdomains(hub.domain, settings.tls.issuer)
     findings += check_environments(hub.environments, hub.images.user)
-    if hub.images.push and not hub.builds:
+    if hub.images.push and not (settings.own_images or hub.hands_out):
         findings.append(
             Finding(
                 where=PUSH_KEY,
                 problem="there is nothing to push",
-                rule="Each image is named, so that none is built",
+                rule="Each image that is needed is named, so that none is built",
                 remedy="Remove it",
             )
         )

@@ -313,7 +313,7 @@ def test_an_image_of_the_programs_own_is_built_by_the_package_settings_that_a_ma
 ) -> None:
     # A base that has the packages, and a list of no sources: nothing is asked of anybody.
     hub = Hub(images=Images(base="swarmhub/front-door:dev"), admins=("ada",))
-    context = read_contexts(hub).own["front-door"]
+    context = read_contexts(hub, ["front-door"]).own["front-door"]
     image = f"swarmhub/front-door:{context.digest}"
     arguments = ["keep", image, LIMIT_SECONDS]
 

@@ -106,7 +106,7 @@ def hub_with(*environments: Environment) -> Hub:
 
 def refusals(*environments: Environment) -> list[str]:
     with pytest.raises(UserError) as caught:
-        read_contexts(hub_with(*environments))
+        read_contexts(hub_with(*environments), own_images=())
     return str(caught.value).splitlines()
 
 
@@ -118,7 +118,7 @@ def test_directories_are_read_with_all_below_them(project: Path) -> None:
     (project / "python" / "__pycache__").mkdir()
     (project / "python" / "__pycache__" / "x.pyc").write_text("")
     ready = Environment(name="R", image="example.org/r:1")
-    found = read_contexts(hub_with(ready, environment()))
+    found = read_contexts(hub_with(ready, environment()), own_images=())
     assert (list(found.environments), found.own) == (["Python"], {})
     files = {"Dockerfile": (b"FROM x\n", 0o644), "data/run": (b"", 0o755)}
     assert unpacked(found.environments["Python"]) == files
@@ -130,7 +130,7 @@ OWN = ("hub", "proxy", "front-door", "acme", "registry", "user")
 @pytest.mark.parametrize("directory", OWN)
 def test_an_own_image_is_built_from_its_directory_and_what_all_share(directory: str) -> None:
     hub = Hub(images=Images(base="example.org/debian:13"), admins=("ada",))
-    files = unpacked(read_contexts(hub).own[directory])
+    files = unpacked(read_contexts(hub, [directory]).own[directory])
     dockerfile = files["Dockerfile"][0].decode()
     assert "ARG BASE=example.org/debian:13\n" in dockerfile
     assert files["build/install-packages.sh"][1] == 0o755
@@ -142,7 +142,7 @@ def test_an_own_image_is_built_from_its_directory_and_what_all_share(directory: 
 
 def test_another_base_is_another_image() -> None:
     first, second = (
-        read_contexts(Hub(images=Images(base=base), admins=("ada",))).own["hub"].digest
+        read_contexts(Hub(images=Images(base=base), admins=("ada",)), ["hub"]).own["hub"].digest
         for base in ("example.org/debian:13", "example.org/debian:14")
     )
     assert first != second
@@ -166,7 +166,8 @@ def test_a_dockerfile_that_does_not_say_what_it_begins_with_is_refused() -> None
     ids=["nothing named", "servers' named", "hub's too", "registry's named", "a choice", "one that is built"],
 )
 def test_what_is_not_named_is_built(given: Hub, built: set[str]) -> None:
-    assert set(given.own_images) == built
+    assert set(given.own_images(orders=True)) == built
+    assert set(given.own_images(orders=False)) == built - {"acme"}
 
 
 def test_all_that_cannot_be_read_is_said_at_once(project: Path) -> None:

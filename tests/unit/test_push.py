@@ -84,10 +84,21 @@ def test_a_password_in_plain_is_refused_and_never_shown() -> None:
     assert PASSWORD not in repr(settings)
 
 
-def test_nothing_to_push_is_said() -> None:
-    assert refusal(COMPLETE, hub__images__hub="swarmhub/hub:dev") == [
-        "hub.images.push: there is nothing to push. Each image is named, so that none is built. Remove it."
-    ]
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"hub__images__hub": "swarmhub/hub:dev"},
+        # No certificate is ordered, so no ACME client is built either.
+        {"hub__images__hub": "swarmhub/hub:dev", "hub__images__acme": None, "tls": {"issuer": "none"}},
+    ],
+    ids=["each image is named", "what is not named is not needed"],
+)
+def test_nothing_to_push_is_said(named: dict[str, Any]) -> None:
+    [line] = refusal(COMPLETE, **named)
+    assert line == (
+        "hub.images.push: there is nothing to push. "
+        "Each image that is needed is named, so that none is built. Remove it."
+    )
 
 
 # `docker login` takes the one password; `docker push` fails as often as $FAILURES has lines. All calls are

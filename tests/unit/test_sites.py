@@ -131,7 +131,8 @@ def examined(site: str) -> Any:
     settings = read_settings(sections)
     cloud = FakeCloud(**LARGE_QUOTAS | CLOUDS[site])
     survey = survey_cloud(cloud_request(settings, stack), name_prefix(stack), lambda _name, _region: cloud)
-    plan = make_plan(settings, survey.facts, stack, contexts=read_contexts(settings.hub))
+    contexts = read_contexts(settings.hub, settings.own_images)
+    plan = make_plan(settings, survey.facts, stack, contexts=contexts)
     return plan, check(plan, survey, NOW)
 
 
@@ -144,7 +145,8 @@ def test_existing_machines_pass_and_have_the_same_graph_before_and_after() -> No
     stack, sections = read_stack_file(SITES / "Pulumi.existing-machines.yaml")
     settings = read_settings(sections)
     survey = host_survey(sections, memory_mb=65536, vcpus=16, device_holds="")
-    plan = make_plan_on_hosts(settings, survey, stack, contexts=read_contexts(settings.hub))
+    contexts = read_contexts(settings.hub, settings.own_images)
+    plan = make_plan_on_hosts(settings, survey, stack, contexts=contexts)
     report = check_hosts(plan, hosts_request(settings, stack), survey, NOW)
     assert report.failures == report.warnings == ()
     assert report.seats >= (settings.workshop.users or 0)
