@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,10 @@ class Mirror:
         if self.security_uri:
             lines.append(f"deb {self.security_uri} {suite}-security main")
         return "\n".join(lines) + "\n"
+
+    def backports_list(self, suite: str) -> str:
+        """Return the line of a sources.list for a release's backports, which nothing comes from unasked."""
+        return f"deb {self.uri} {suite}-backports main\n"
 
 
 def parse_list(text: str) -> Iterator[Source]:
@@ -111,6 +115,12 @@ def find_mirror() -> Mirror:
         )
     security_uri = _resolve(mirror.security_uri) if mirror.security_uri else None
     return Mirror(uri=_resolve(mirror.uri), security_uri=security_uri)
+
+
+def backports_preferences(suite: str, source_packages: Sequence[str]) -> str:
+    """Return the text of an apt preferences file that takes what is made from these from the backports."""
+    packages = " ".join(f"src:{package}" for package in source_packages)
+    return f"Package: {packages}\nPin: release n={suite}-backports\nPin-Priority: 500\n"
 
 
 def apt_settings() -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rehearsal import inputs, paths
 from rehearsal.host import CommandFailed, fail, run, step, succeeds, system_environment
-from rehearsal.mirror import apt_settings, find_mirror
+from rehearsal.mirror import apt_settings, backports_preferences, find_mirror
 
 ENTER = Path(__file__).with_name("enter-root.sh")
 NETNS_DIRECTORY = Path("/run/netns")
@@ -37,6 +37,7 @@ _installing = threading.Lock()
 class RootSpec:
     """What a root file system is made of.
 
+    ``backports`` names source packages that come from the suite's backports, with what they need from there.
     ``revision`` stands for whatever else ``finish`` of build_root depends on, as a hash or a number.
     """
 
@@ -44,6 +45,7 @@ class RootSpec:
     suite: str = "bookworm"
     packages: tuple[str, ...] = ()
     base_packages: tuple[str, ...] = BASE_PACKAGES
+    backports: tuple[str, ...] = ()
     revision: str = ""
 
     @property
@@ -54,6 +56,7 @@ class RootSpec:
             self.suite,
             " ".join(self.base_packages),
             " ".join(self.packages),
+            *self.backports,
             self.revision,
         )
         return inputs.digest(*parts, DPKG_SETTINGS)
@@ -229,6 +232,9 @@ def _debootstrap(spec: RootSpec, directory: Path, log: Path) -> None:
     )
     root = Root(directory)
     root.write("etc/apt/sources.list", mirror.sources_list(spec.suite))
+    if spec.backports:
+        root.write("etc/apt/sources.list.d/backports.list", mirror.backports_list(spec.suite))
+        root.write("etc/apt/preferences.d/backports", backports_preferences(spec.suite, spec.backports))
     root.write("etc/apt/apt.conf.d/90machine", apt_settings())
     root.write("etc/dpkg/dpkg.cfg.d/90build", DPKG_SETTINGS)
     root.write("usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)

@@ -21,6 +21,8 @@ from swarmhub.plan import Plan
 from swarmhub.text import NodeFile, cloud_config, script, ssh_options
 
 MEMORY_MB = 1536
+# As the rehearsal cloud's guests have them.
+EMULATION, EMULATED_PROCESSOR = "tcg,thread=multi,tb-size=512", "max,la57=off,erms=off,fsrm=off"
 VOLUME_ID = "5a0c3a64-1f0e-4c58-9b56-0d2f7c1d9a11"
 VOLUME_SIZE_GB = 3
 BOOT_SECONDS = 400
@@ -110,7 +112,7 @@ def _make_disks(root: Root, directory: Path, metadata: dict[str, Any], user_data
 def _emulator(port: int, data_cache: str) -> list[str]:
     facts = json.loads(paths.GUEST_FACTS.read_text())
     accelerated = kvm.works()
-    accelerator = "kvm" if accelerated else "tcg,thread=multi,tb-size=256"
+    accelerator = "kvm" if accelerated else EMULATION
     data = f"file=/{SHARE}/data.raw,format=raw,discard=unmap,cache={data_cache}"
     drives = (
         (f"file=/{SHARE}/root.qcow2,format=qcow2,cache=unsafe", ""),
@@ -119,7 +121,7 @@ def _emulator(port: int, data_cache: str) -> list[str]:
     )
     words = [
         *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"),
-        *("-machine", "pc", "-accel", accelerator, "-cpu", "host" if accelerated else "max,la57=off"),
+        *("-machine", "pc", "-accel", accelerator, "-cpu", "host" if accelerated else EMULATED_PROCESSOR),
         *("-smp", "2", "-m", str(MEMORY_MB), "-serial", "stdio"),
         *("-kernel", f"/{GUEST}/vmlinuz", "-initrd", f"/{GUEST}/initrd", "-append", facts["command_line"]),
         *("-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-:22", "-device", "virtio-net-pci,netdev=net"),

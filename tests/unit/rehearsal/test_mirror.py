@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from rehearsal.mirror import Mirror, Source, choose_mirror, parse_deb822, parse_list
+from rehearsal.mirror import Mirror, Source, backports_preferences, choose_mirror, parse_deb822, parse_list
 
 ONE_LINE = """\
 # deb http://commented.example/debian bookworm main
@@ -56,4 +56,12 @@ def test_archives_of_others_alone_are_no_mirror() -> None:
 def test_sources_list_leaves_security_out_when_it_is_unknown() -> None:
     assert Mirror(uri="http://m/debian", security_uri=None).sources_list("trixie") == (
         "deb http://m/debian trixie main\ndeb http://m/debian trixie-updates main\n"
+    )
+
+
+def test_backports_are_a_source_of_what_is_asked_of_them_only() -> None:
+    mirror = Mirror(uri="http://m/debian", security_uri=None)
+    assert mirror.backports_list("bookworm") == "deb http://m/debian bookworm-backports main\n"
+    assert backports_preferences("bookworm", ["qemu", "seabios"]) == (
+        "Package: src:qemu src:seabios\nPin: release n=bookworm-backports\nPin-Priority: 500\n"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal import acme, credentials, inside, services
+from tests.vm.machine import EMULATED_PROCESSOR, EMULATION
 
 VALUES = {
     name: f"<{name}>"
@@ -85,3 +86,9 @@ def test_pebble_validates_where_the_hub_listens() -> None:
     settings = acme.settings(Path("/acme"))["pebble"]
     assert isinstance(settings, dict)
     assert (settings["httpPort"], settings["tlsPort"]) == (80, 443)
+
+
+def test_the_vm_tests_machine_is_emulated_as_the_clouds_guests_are() -> None:
+    wrapper = (services.TEMPLATES / services.EMULATOR_WRAPPER).read_text()
+    assert f"-accel/tcg) argument={EMULATION} ;;" in wrapper
+    assert f"-cpu/*) argument={EMULATED_PROCESSOR} ;;" in wrapper
