@@ -33,8 +33,9 @@ if ! mountpoint -q "$directory"; then
     fail "$server:$export cannot be mounted (${said:-no answer within $mount_seconds s}). The server must export it over NFSv4 to this machine, $(hostname -I | awk '{print $1}')"
 fi
 
+export_it="Export it to $(hostname -I | awk '{print $1}') with rw,no_root_squash, or give it to the account $owner there and export it with rw,all_squash,anonuid=$owner,anongid=$owner"
 probe=$(mktemp -d "$directory/.swarmhub-XXXXXX" 2>&1) ||
-  fail "this machine may not make directories in $server:$export (${probe##*: }). Export it to $(hostname -I | awk '{print $1}') with rw,no_root_squash, or with rw,all_squash,anonuid=$owner,anongid=$owner"
+  fail "this machine may not make directories in $server:$export (${probe##*: }). $export_it"
 trap 'rmdir "$probe"' EXIT
 chown "$owner:$owner" "$probe" 2>/dev/null || [[ $(stat -c %u "$probe") == "$owner" ]] ||
-  fail "directories made in $server:$export cannot be given to the account $owner. Export it to $(hostname -I | awk '{print $1}') with rw,no_root_squash, or with rw,all_squash,anonuid=$owner,anongid=$owner"
+  fail "directories made in $server:$export cannot be given to the account $owner. $export_it"
