@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
+
+from swarmhub_hub.homes import Homes, NfsExport
 
 load_subconfig("/srv/jupyterhub/jupyterhub_config.py")  # type: ignore[name-defined]  # noqa: F821
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 
+HOMES = Path("/srv/state/homes")
+HOMES.mkdir(exist_ok=True)
 OUTGROW = 'data = []\nwhile True: data.append(b"x" * (8 << 20))'
 # Answers as a user's server does, in less memory and time than JupyterLab takes.
 SMALL_SERVER = """
@@ -28,6 +33,16 @@ http.server.ThreadingHTTPServer(("0.0.0.0", 8888), Handler).serve_forever()
 # Swarm calls it running when it calls itself healthy.
 SLOW_SERVER = 'sleep 8; touch /tmp/healthy; exec python3 -S -c "$0"'
 HEALTHY = {"Test": ["CMD-SHELL", "test -e /tmp/healthy"], "Interval": 5 * 10**8, "Retries": 100}
+
+
+class Volatile(NfsExport):
+    """A volume that takes no file server."""
+
+    def driver_options(self, folder: str = "") -> dict[str, str]:
+        return {"type": "tmpfs", "device": "tmpfs"}
+
+
+VOLATILE = Volatile(server="10.0.0.1", export="/", options="")
 
 
 def misbehave(spawner: Any) -> None:
@@ -53,6 +68,13 @@ def misbehave(spawner: Any) -> None:
     elif kind == "slow":
         spawner.cmd = ["sh", "-c", SLOW_SERVER, SMALL_SERVER]
         spawner.extra_container_spec = {**spawner.extra_container_spec, "healthcheck": HEALTHY}
+    elif kind == "unmounted":
+        # Swarm calls it starting until it is healthy, as it does while a mount waits.
+        spawner.homes = Homes(directory=HOMES, nfs=VOLATILE, uid=1000, gid=1000, mount_path="/home/jovyan")
+        spawner.mount_patience_seconds = 5
+        spawner.extra_container_spec = {**spawner.extra_container_spec, "healthcheck": HEALTHY}
+    elif kind == "homed":
+        spawner.homes = Homes(directory=HOMES, nfs=VOLATILE, uid=1000, gid=1000, mount_path="/home/jovyan")
     elif kind == "mounted":
         spawner.volumes = {"scratch-{username}": "/scratch"}
         spawner.read_only_volumes = {"/etc/ssl": "/shared"}

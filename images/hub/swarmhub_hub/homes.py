@@ -75,6 +75,16 @@ class Homes:
         """Return a user's folder."""
         return self.directory / escape(user)
 
+    def has(self, user: str) -> bool:
+        """Whether a user's folder is there, or cannot be looked at: prepare says why."""
+        try:
+            self.path_of(user).lstat()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            pass
+        return True
+
     def prepare(self, user: str, email: str = "") -> Path:
         """Make a user's folder, theirs alone, unless it is there, and say beside it whose it is.
 

@@ -90,6 +90,11 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
     placement_patience_seconds = Float(
         5.0, help="How long a server that fits on no machine waits for one.", config=True
     )
+    mount_patience_seconds = Float(
+        120.0,
+        help="How long a machine may take over a server's container when there is a home to mount.",
+        config=True,
+    )
 
     _board: ClassVar[TaskBoard | None] = None
     _census: ClassVar[SharedLook[Swarm] | None] = None
@@ -309,6 +314,8 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
                     await self.remove_object()
                 await self._take_seat()
             if self.homes is not None:
+                if not await asyncio.to_thread(self.homes.has, self.user.name) and not await self._left():
+                    self.log.warning("%s has not ended on its machine", self.service_name)
                 email = find_email(await self.user.get_auth_state())
                 await asyncio.to_thread(self.homes.prepare, self.user.name, email)
             address: tuple[str, int] = await super().start()
@@ -330,7 +337,7 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
         server to listen by itself, but not notice that it has ended.
         """
         logged = ""
-        fitted = time.monotonic()
+        fitted = unstarted = time.monotonic()
         while True:
             task = await self._newest_task()
             verdict = judge_task(task)
@@ -348,6 +355,14 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
                 fitted = time.monotonic()
             elif time.monotonic() - fitted > self.placement_patience_seconds:
                 raise ServerFailed(verdict.reason)
+            if not verdict.starting:
+                unstarted = time.monotonic()
+            elif self.homes is not None and time.monotonic() - unstarted > self.mount_patience_seconds:
+                # A mount waits for a file server that is down if its machine has mounted from it before.
+                raise ServerFailed(
+                    f"{verdict.reason} That has taken {self.mount_patience_seconds:.0f} s: most likely its "
+                    f"machine fails to mount the home from {self.homes.nfs.server}. Tell the organiser."
+                )
 
     async def get_ip_and_port(self) -> tuple[str, int]:
         """Return where the server that was just started listens."""
@@ -399,7 +414,10 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
         self.object_id = ""
 
     async def _left(self) -> bool:
-        """Wait until no machine runs the removed service any more; return whether it came to that."""
+        """Wait until no machine runs a service of this name any more; return whether it came to that.
+
+        A home made anew is a stale file handle on a machine that still has the deleted one mounted.
+        """
         # Swarm forgets the tasks of a removed service one by one, as their machines have stopped them. The
         # filter `service` would refuse a service that is gone.
         filters = {"name": [f"{self.service_name}."]}
@@ -411,13 +429,7 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
         return True
 
     async def delete_forever(self) -> None:
-        """Drop the home with its user: the probe's wholly, anyone else's only if nothing is in it.
-
-        The server's machine has let go of the home before: one made anew under the same name would be a stale
-        file handle there for as long as the old one is mounted.
-        """
-        if not await self._left():
-            self.log.warning("%s has not ended on its machine", self.service_name)
+        """Drop the home with its user: the probe's wholly, anyone else's only if nothing is in it."""
         if self.homes is None or self.name:
             return
         if self.user.name == self.probe_user:

@@ -28,13 +28,15 @@ class Phase(Enum):
 class Verdict:
     """The phase of a task and a sentence on why.
 
-    ``exit_code`` is None where no process ended; ``fits`` is false while no machine can take the task.
+    ``exit_code`` is None where no process ended; ``fits`` is false while no machine can take the task;
+    ``starting`` is true while its machine makes the container, mounts and all, or waits for it to be healthy.
     """
 
     phase: Phase
     reason: str
     exit_code: int | None = None
     fits: bool = True
+    starting: bool = False
 
 
 def newest_task(tasks: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -56,7 +58,9 @@ def judge_task(task: Mapping[str, Any] | None) -> Verdict:
                 phase=Phase.ENDED, reason=f"{sentence} Swarm has given it up: its machine may be down."
             )
         phase = Phase.RUNNING if state == RUNNING_STATE else Phase.WAITING
-        return Verdict(phase=phase, reason=sentence, fits=NO_MACHINE not in detail)
+        return Verdict(
+            phase=phase, reason=sentence, fits=NO_MACHINE not in detail, starting=state == "starting"
+        )
     exit_code = (status.get("ContainerStatus") or {}).get("ExitCode")
     if exit_code == EXIT_KILLED:
         sentence += " It was killed, most often for using more memory than its limit."

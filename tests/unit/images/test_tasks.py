@@ -68,3 +68,10 @@ def test_address_of_is_the_one_in_that_network() -> None:
     attached = {"NetworksAttachments": [other, hub]}
     assert address_of(attached, "hub") == address_of(attached, "2") == "10.79.0.5"
     assert address_of({}, "hub") is None
+
+
+@pytest.mark.parametrize(
+    ("state", "starting"), [("preparing", False), ("starting", True), ("running", False)]
+)
+def test_judge_task_knows_one_that_its_machine_makes_the_container_of(state: str, starting: bool) -> None:
+    assert judge_task({"Status": {"State": state}}).starting is starting
