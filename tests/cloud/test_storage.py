@@ -44,7 +44,7 @@ FOLDER = "grace-2ehopper"
 HOME = f"{HOMES_DIRECTORY}/{FOLDER}"
 CONTAINER = f"$(docker ps --quiet --filter name=^user-{FOLDER})"
 REBOOT_SECONDS = 300
-START_FAILS_SECONDS = 120
+START_FAILS_SECONDS = 150
 BOOT_SECONDS = 400
 VOLUME_SECONDS = 60
 CLI_SECONDS = 120
@@ -458,7 +458,8 @@ def test_the_next_up_finds_the_volumes(kept: dict[str, str], on_manager: Course,
 def test_a_start_without_the_managers_nfs_fails_with_the_reason(on_manager: Course, phases: Phases) -> None:
     said, seconds = fail_to_start_without_nfs(on_manager, "manager")
     phases.seconds["storage: a start without the manager's NFS fails"] = seconds
-    assert "failed to mount" in said
+    # Its worker refuses at once, or waits for the server if it still holds a file from before.
+    assert re.search("fail(ed|s) to mount", said)
     assert seconds < START_FAILS_SECONDS
 
 
@@ -550,7 +551,8 @@ def test_homes_on_a_server_that_is_there_already(
     said = " ".join(course.refuse("up", serve(file_server, "rw,sync,root_squash,no_subtree_check")))
     assert f"this machine may not make directories in {address}:{EXPORT} (Permission denied)" in said
     advice = f"rw,all_squash,anonuid={HOME_OWNER_ID},anongid={HOME_OWNER_ID}"
-    assert advice in said
+    assert f"give it to the account {HOME_OWNER_ID} there and export it with {advice}" in said
+    machine.run(f"chown {HOME_OWNER_ID}:{HOME_OWNER_ID} {EXPORT}")
     course.bring("up, homes on a server of somebody else", serve(file_server, f"sync,{advice}"))
     # The probe has been there, and has gone with its home.
     assert f"homes at {address}" in course.stack.log("up").read_text()
