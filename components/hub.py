@@ -21,7 +21,8 @@ from swarmhub.text import HUB_SERVICE, PROXY_SERVICE, hub_config
 ON_THE_MANAGER = docker.ServiceTaskSpecPlacementArgs(constraints=["node.role==manager"])
 ON_THE_WORKERS = docker.ServiceTaskSpecPlacementArgs(constraints=["node.role==worker"])
 RESTART_ALWAYS = docker.ServiceTaskSpecRestartPolicyArgs(condition="any", delay="3s", window="30s")
-CONVERGE = docker.ServiceConvergeConfigArgs(delay="1s", timeout="5m")
+# The provider looks after the delay, 5 s later, then every 10 s: the first look should be the last one.
+CONVERGE = docker.ServiceConvergeConfigArgs(delay="3s", timeout="5m")
 DNSRR = docker.ServiceEndpointSpecArgs(mode="dnsrr")
 TOKEN_CHARACTERS = 52
 ANCHOR_SERVICE = "anchor"
@@ -95,8 +96,9 @@ class Hub(pulumi.ComponentResource):
                 self._bind(planned.HUB_STATE_DIRECTORY, "/srv/state"),
                 *([self._bind(planned.HOMES_DIRECTORY, "/srv/homes")] if plan.homes else []),
             ],
-            # A changed image is on every worker before the hub starts servers from it.
-            depends_on=[storage.ready, *images.ready, *own.having(plan.images.hub)],
+            # A changed image is on every worker before the hub starts servers from it. The proxy first: nginx
+            # and the certificate wait for it and not for the hub, whose start keeps a small manager busy.
+            depends_on=[self.proxy, storage.ready, *images.ready, *own.having(plan.images.hub)],
         )
         self.anchor = self._anchor(plan, images, registry)
         self.register_outputs({"hub": self.hub.id, "proxy": self.proxy.id})
