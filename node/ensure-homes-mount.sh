@@ -11,6 +11,14 @@ fail() {
   exit 1
 }
 
+own_address() {
+  hostname -I | awk '{print $1}'
+}
+
+refused() {
+  fail "$1. Export it to $(own_address) with rw,no_root_squash, or give it to the account $owner there and export it with rw,all_squash,anonuid=$owner,anongid=$owner"
+}
+
 # Docker waits for the mount, also at boot: without it the hub would make homes on this machine's own disk.
 entry="$server:$export $directory nfs4 $options,_netdev,nofail,x-systemd.mount-timeout=600,x-systemd.before=docker.service,x-systemd.required-by=docker.service 0 0"
 mkdir -p "$directory"
@@ -30,12 +38,11 @@ fi
 exec {fstab_lock}>&-
 if ! mountpoint -q "$directory"; then
   said=$(timeout "$mount_seconds" mount "$directory" 2>&1) ||
-    fail "$server:$export cannot be mounted (${said:-no answer within $mount_seconds s}). The server must export it over NFSv4 to this machine, $(hostname -I | awk '{print $1}')"
+    fail "$server:$export cannot be mounted (${said:-no answer within $mount_seconds s}). The server must export it over NFSv4 to this machine, $(own_address)"
 fi
 
-export_it="Export it to $(hostname -I | awk '{print $1}') with rw,no_root_squash, or give it to the account $owner there and export it with rw,all_squash,anonuid=$owner,anongid=$owner"
 probe=$(mktemp -d "$directory/.swarmhub-XXXXXX" 2>&1) ||
-  fail "this machine may not make directories in $server:$export (${probe##*: }). $export_it"
+  refused "this machine may not make directories in $server:$export (${probe##*: })"
 trap 'rmdir "$probe"' EXIT
 chown "$owner:$owner" "$probe" 2>/dev/null || [[ $(stat -c %u "$probe") == "$owner" ]] ||
-  fail "directories made in $server:$export cannot be given to the account $owner. $export_it"
+  refused "directories made in $server:$export cannot be given to the account $owner"

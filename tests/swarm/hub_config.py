@@ -42,7 +42,13 @@ class Volatile(NfsExport):
         return {"type": "tmpfs", "device": "tmpfs"}
 
 
-VOLATILE = Volatile(server="10.0.0.1", export="/", options="")
+VOLATILE_HOMES = Homes(
+    directory=HOMES,
+    nfs=Volatile(server="10.0.0.1", export="/", options=""),
+    uid=1000,
+    gid=1000,
+    mount_path="/home/jovyan",
+)
 
 
 def misbehave(spawner: Any) -> None:
@@ -70,11 +76,11 @@ def misbehave(spawner: Any) -> None:
         spawner.extra_container_spec = {**spawner.extra_container_spec, "healthcheck": HEALTHY}
     elif kind == "unmounted":
         # Swarm calls it starting until it is healthy, as it does while a mount waits.
-        spawner.homes = Homes(directory=HOMES, nfs=VOLATILE, uid=1000, gid=1000, mount_path="/home/jovyan")
+        spawner.homes = VOLATILE_HOMES
         spawner.mount_patience_seconds = 5
         spawner.extra_container_spec = {**spawner.extra_container_spec, "healthcheck": HEALTHY}
     elif kind == "homed":
-        spawner.homes = Homes(directory=HOMES, nfs=VOLATILE, uid=1000, gid=1000, mount_path="/home/jovyan")
+        spawner.homes = VOLATILE_HOMES
     elif kind == "mounted":
         spawner.volumes = {"scratch-{username}": "/scratch"}
         spawner.read_only_volumes = {"/etc/ssl": "/shared"}

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 Task = Mapping[str, Any]
 T = TypeVar("T")
 # Swarm sends no events of tasks on other machines: looking often is the only way to see one start.
 INTERVAL_SECONDS = 0.25
+
+
+def tasks_of_services(services: Iterable[str]) -> dict[str, list[str]]:
+    """The filter for the tasks of services by their names, also of those that are gone."""
+    # A task's name is SERVICE.SLOT.ID. The filter `service` refuses the whole call for one that is gone.
+    return {"name": [f"{service}." for service in services]}
 
 
 class SharedLook(Generic[T]):
@@ -58,8 +64,7 @@ class TaskBoard:
 
     async def _look(self) -> dict[str, list[Task]]:
         wanted, self._wanted = self._wanted, set()
-        # A task's name is SERVICE.SLOT.ID. The filter `service` refuses the whole call for one that is gone.
-        found = await self._list_tasks({"name": [f"{service}." for service in sorted(wanted)]})
+        found = await self._list_tasks(tasks_of_services(sorted(wanted)))
         tasks: dict[str, list[Task]] = {}
         for task in found:
             tasks.setdefault(str(task.get("ServiceID")), []).append(task)

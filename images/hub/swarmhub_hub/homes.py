@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,23 +76,29 @@ class Homes:
         """Return a user's folder."""
         return self.directory / escape(user)
 
-    def has(self, user: str) -> bool:
-        """Whether a user's folder is there, or cannot be looked at: prepare says why."""
+    @contextlib.contextmanager
+    def _in_words(self, user: str) -> Iterator[Path]:
+        """Give a user's folder, and make a HomeError of what goes wrong with it."""
+        home = self.path_of(user)
         try:
-            self.path_of(user).lstat()
-        except FileNotFoundError:
-            return False
-        except OSError:
-            pass
-        return True
+            yield home
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise HomeError(f"The home of {user} cannot be made at {home}: {reason}.") from error
+
+    def has(self, user: str) -> bool:
+        """Whether a user's folder is there. Raises HomeError when it cannot be looked at."""
+        with self._in_words(user) as home, contextlib.suppress(FileNotFoundError):
+            home.lstat()
+            return True
+        return False
 
     def prepare(self, user: str, email: str = "") -> Path:
         """Make a user's folder, theirs alone, unless it is there, and say beside it whose it is.
 
         Raises HomeError.
         """
-        home = self.path_of(user)
-        try:
+        with self._in_words(user) as home:
             write_owner(self.directory, Owner(name=user, email=email))
             home.mkdir(mode=HOME_MODE, exist_ok=True)
             found = home.lstat()
@@ -100,9 +107,6 @@ class Homes:
             # An interrupted earlier attempt may have made it and not yet given it away.
             if found.st_uid != self.uid:
                 os.chown(home, self.uid, self.gid, follow_symlinks=False)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise HomeError(f"The home of {user} cannot be made at {home}: {reason}.") from error
         self._link_shared_folder(home)
         return home
 

@@ -26,7 +26,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Dict, Float, Integer, Unicode, default
 
 from swarmhub_hub.announcement import FAREWELL, farewell
-from swarmhub_hub.board import SharedLook, TaskBoard
+from swarmhub_hub.board import SharedLook, TaskBoard, tasks_of_services
 from swarmhub_hub.homes import HomeError, Homes, SharedFolder
 from swarmhub_hub.names import escape, user_service
 from swarmhub_hub.orphans import SERVICE_LABEL
@@ -314,8 +314,8 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
                     await self.remove_object()
                 await self._take_seat()
             if self.homes is not None:
-                if not await asyncio.to_thread(self.homes.has, self.user.name) and not await self._left():
-                    self.log.warning("%s has not ended on its machine", self.service_name)
+                if not await asyncio.to_thread(self.homes.has, self.user.name):
+                    await self._let_the_last_one_end()
                 email = find_email(await self.user.get_auth_state())
                 await asyncio.to_thread(self.homes.prepare, self.user.name, email)
             address: tuple[str, int] = await super().start()
@@ -413,20 +413,18 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
             self.log.info("%s is gone already", self.service_name)
         self.object_id = ""
 
-    async def _left(self) -> bool:
-        """Wait until no machine runs a service of this name any more; return whether it came to that.
+    async def _let_the_last_one_end(self) -> None:
+        """Wait until no machine runs a service of this name any more, but not for ever.
 
         A home made anew is a stale file handle on a machine that still has the deleted one mounted.
         """
-        # Swarm forgets the tasks of a removed service one by one, as their machines have stopped them. The
-        # filter `service` would refuse a service that is gone.
-        filters = {"name": [f"{self.service_name}."]}
         begin = time.monotonic()
-        while await self.docker("tasks", filters=filters):
+        # Swarm forgets the tasks of a removed service one by one, as their machines have stopped them.
+        while await self.docker("tasks", filters=tasks_of_services([self.service_name])):
             if time.monotonic() - begin > LEAVE_TIMEOUT_SECONDS:
-                return False
+                self.log.warning("%s has not ended on its machine", self.service_name)
+                return
             await asyncio.sleep(LEAVE_INTERVAL_SECONDS)
-        return True
 
     async def delete_forever(self) -> None:
         """Drop the home with its user: the probe's wholly, anyone else's only if nothing is in it."""

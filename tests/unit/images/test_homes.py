@@ -147,14 +147,15 @@ def test_remove_does_not_follow_a_link(homes: Homes, tmp_path: Path) -> None:
     assert target.exists()
 
 
-def test_has_is_true_also_of_what_cannot_be_looked_at(homes: Homes) -> None:
+def test_has_says_when_a_home_cannot_be_looked_at(homes: Homes) -> None:
     assert not homes.has("ada")
     homes.prepare("ada")
     assert homes.has("ada")
     homes.path_of("ada").rmdir()
     homes.directory.rename(homes.directory.with_name("moved"))
     homes.directory.touch()
-    assert homes.has("ada")
+    with pytest.raises(HomeError, match=r"The home of ada cannot be made at .*: Not a directory\."):
+        homes.has("ada")
 
 
 def test_remove_if_empty_keeps_files(homes: Homes) -> None:
