@@ -75,7 +75,7 @@ class Hub(pulumi.ComponentResource):
                 file: self._secret(file, value, after=proxy_token) for file, value in self.login.files.items()
             },
         }
-        known = [domain, storage.address, images.digests, *([registry.address] if registry else [])]
+        known = [domain, storage.address, images.references, *([registry.address] if registry else [])]
         self.config = pulumi.Output.all(*known).apply(lambda values: hub_config(plan, *values))
         config = docker.ServiceConfig(
             f"{name}-config",

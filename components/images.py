@@ -9,7 +9,7 @@ from pulumi_command import remote
 
 from components.registry import Registry
 from components.remote_host import RemoteHost
-from swarmhub.digests import common_digests
+from swarmhub.references import common_references
 
 # The largest images have 10 GB; slow sites manage some 10 MB/s.
 PULL_SECONDS = 1500
@@ -18,8 +18,9 @@ PULL_SECONDS = 1500
 class Images(pulumi.ComponentResource):
     """``ready`` is a command for each machine, done when all its images are there.
 
-    ``digests`` are those of the workers' images, by name. ``workers`` come each with the step after which it
-    is a member of the swarm: only then does the swarm's own registry answer it.
+    ``references`` are what Docker starts the workers' images from without asking a registry, by name.
+    ``workers`` come each with the step after which it is a member of the swarm: only then does its own
+    registry answer it.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Images(pulumi.ComponentResource):
         }
         self.ready = [*([self._pull(manager, sorted(set(on_manager)))] if on_manager else []), *here.values()]
         said = pulumi.Output.all(**{worker: step.stdout for worker, step in here.items()})
-        self.digests = said.apply(_agree)
+        self.references = said.apply(_agree)
         self.register_outputs({})
 
     def _pull(
@@ -70,7 +71,7 @@ class Images(pulumi.ComponentResource):
 
 
 def _agree(said: Mapping[str, str]) -> dict[str, str]:
-    digests, sentences = common_digests(said)
+    references, sentences = common_references(said)
     for sentence in sentences:
         pulumi.warn(sentence)
-    return digests
+    return references

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Have container images on this machine before anything runs from them; one that is here already is not asked for again,
-# unless NUMBER is another than the last time. Prints the digest of each that came from a registry, for who starts it.
+# unless NUMBER is another than the last time. Prints the digest of each that came from a registry, and the id of each other
+# one, for who starts it: by either, Docker asks no registry.
 # usage: ensure-images.sh LIMIT_SECONDS [--again NUMBER] IMAGE...
 set -euo pipefail
 usage() { echo "usage: ensure-images.sh LIMIT_SECONDS [--again NUMBER] IMAGE..." >&2; exit 2; }
@@ -17,8 +18,15 @@ fi
 again=0
 [[ -z $number || ( -e $pulled_file && $(<"$pulled_file") == "$number" ) ]] || again=1
 
+# A line for each image: its id and what it was pulled as, one for each repository; fails when one is not here.
+look() {
+  docker image inspect --format '{{.ID}} {{join .RepoDigests " "}};' "$@" 2>/dev/null
+}
+
 pull() {
-  local image=$1 begin=$SECONDS attempt left code said
+  local image=$1 begin=$SECONDS attempt left code said local_only=0
+  # What was loaded or built here may be in no registry at all: one question has to do.
+  [[ $(look "$image") != "sha256:"*" ;" ]] || local_only=1
   for ((attempt = 1; ; attempt++)); do
     left=$((limit_seconds - SECONDS))
     code=0
@@ -30,6 +38,10 @@ pull() {
       exit 1
     fi
     ((code)) || break
+    if ((local_only)); then
+      echo "image $image: as it is here, for it cannot be pulled: ${said##*$'\n'}"
+      return
+    fi
     if ((attempt == attempts)); then
       echo "image $image: cannot be pulled: ${said##*$'\n'}. Check the name in the stack file, the registry and the free disk space (df -h /var/lib/docker)" >&2
       exit 1
@@ -37,11 +49,6 @@ pull() {
     sleep "${RETRY_SECONDS:-5}"
   done
   echo "image $image: pulled in $((SECONDS - begin)) s"
-}
-
-# A line for each image with what it was pulled as, one for each repository; fails when one is not here.
-look() {
-  docker image inspect --format '{{join .RepoDigests " "}};' "$@" 2>/dev/null
 }
 
 # Mostly all are here: one question instead of many.
@@ -63,16 +70,18 @@ if ((again)); then
 fi
 
 for image; do
-  read -r line
+  read -r id line
   # As Docker lists it: without the tag, names of Docker Hub shortened.
   repository=${image%@*}
   [[ ${repository##*/} != *:* ]] || repository=${repository%:*}
   repository=${repository#docker.io/}
   repository=${repository#library/}
+  known="id $image $id"
   for digest in ${line%;}; do
     if [[ $digest == "$repository@"* ]]; then
-      echo "digest $image ${digest#*@}"
+      known="digest $image ${digest#*@}"
       break
     fi
   done
+  echo "$known"
 done <<<"$here"

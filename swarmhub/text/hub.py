@@ -8,9 +8,9 @@ from types import MappingProxyType
 import yaml
 
 from swarmhub import plan as planned
-from swarmhub.digests import pinned
 from swarmhub.facts import Endpoints
 from swarmhub.plan import Plan
+from swarmhub.references import pinned
 from swarmhub.settings import Login, LoginKind
 from swarmhub.sizing import MEGABYTES_PER_GIGABYTE, SYSTEM_MARGIN_MB
 from swarmhub.text.proxies import no_proxy
@@ -21,17 +21,17 @@ HUB_PORT = 8081
 # Emulated and small machines need minutes for the first start of a server.
 START_TIMEOUT_SECONDS = 300
 HTTP_TIMEOUT_SECONDS = 240
-NO_DIGESTS: Mapping[str, str] = MappingProxyType({})
+NO_REFERENCES: Mapping[str, str] = MappingProxyType({})
 
 
 def hub_config(
     plan: Plan,
     domain: str,
     storage_address: str,
-    digests: Mapping[str, str] = NO_DIGESTS,
+    references: Mapping[str, str] = NO_REFERENCES,
     registry: str = "",
 ) -> str:
-    """The hub's YAML, read by images/hub/jupyterhub_config.py, with the digests of the workers' images."""
+    """The hub's YAML, read by images/hub/jupyterhub_config.py, the workers' images by these references."""
     hub, limits = plan.settings.hub, plan.settings.limits
     document = {
         "public_url": f"{plan.certificate.scheme}://{domain}",
@@ -47,7 +47,7 @@ def hub_config(
                 {
                     "name": each.name,
                     "description": each.description,
-                    "image": pinned(planned.image_at(each.image, registry), digests),
+                    "image": pinned(planned.image_at(each.image, registry), references),
                     "memory_gb": each.memory_gb,
                     "cpus": each.cpus,
                 }

@@ -14,8 +14,8 @@ from live.contexts import read_contexts
 from rehearsal.host import CommandFailed
 from rehearsal.native_swarm import Node, Swarm
 from swarmhub.context import Context, ContextFile, pack
-from swarmhub.digests import pinned, read_digests
 from swarmhub.plan import REGISTRY_CONFIG_DIRECTORY, REGISTRY_DIRECTORY, REGISTRY_PORT, built_image, image_at
+from swarmhub.references import pinned, read_references
 from swarmhub.settings.hub import Hub, Images
 from swarmhub.settings.push import Push
 from swarmhub.text import (
@@ -210,7 +210,7 @@ def test_a_server_runs_from_requirements_that_were_built_into_an_image(
     assert f"image {image}: pulled in " in said
     settings = hub.settings()
     # By digest, as components/hub.py does it, a start asks no registry.
-    by_digest = pinned(image, read_digests(said))
+    by_digest = pinned(image, read_references(said))
     assert "@sha256:" in by_digest
     settings["user_server"]["environments"][0]["image"] = by_digest
     settings["user_server"]["placement"] = ["node.role==worker"]
@@ -248,16 +248,16 @@ def test_a_tag_that_has_moved_is_followed_when_asked(registry: RunningRegistry, 
     worker = swarm.nodes[1]
     first = registry.build("Moving", dockerfile_context("ENV SIDE=left"))
     second = registry.build("Moving", dockerfile_context("ENV SIDE=right"))
-    before = read_digests(registry.pull(worker, first))
+    before = read_references(registry.pull(worker, first))
     swarm.manager.run("docker", "tag", second, first)
     swarm.manager.run("docker", "push", first)
-    assert read_digests(registry.pull(worker, first)) == before
-    moved = read_digests(registry.pull(worker, first, "--again", "1"))
-    assert moved[first] not in ("", before[first])
+    assert read_references(registry.pull(worker, first)) == before
+    moved = read_references(registry.pull(worker, first, "--again", "1"))
+    assert moved[first] != before[first]
     assert f"image {first}: here already" in registry.pull(worker, first, "--again", "1")
     # A server that was started from the former one would still find it.
-    for digest, side in ((before[first], "left"), (moved[first], "right")):
-        found = worker.docker.get(f"/images/{first.rpartition(':')[0]}@{digest}/json")
+    for reference, side in ((before[first], "left"), (moved[first], "right")):
+        found = worker.docker.get(f"/images/{reference}/json")
         assert f"SIDE={side}" in found["Config"]["Env"]
 
 

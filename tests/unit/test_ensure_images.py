@@ -19,7 +19,7 @@ case "$1 $2" in
     shift 2
     [[ $1 != --format ]] || shift 2
     for image; do [[ -e "$IMAGES/${image//\\//_}" ]] || exit 1; done
-    for image; do echo "$(tr '\\n' ' ' <"$IMAGES/${image//\\//_}");"; done ;;
+    for image; do echo "sha256:id-of-$image $(paste -sd ' ' "$IMAGES/${image//\\//_}");"; done ;;
   "pull --quiet")
     echo "$3" >> "$IMAGES/../pulled"
     if [[ -s $FAILURES ]]; then
@@ -70,10 +70,11 @@ def test_what_is_here_is_not_asked_for_and_the_rest_is_pulled(machine: Path) -> 
     (machine / "images" / "here:1").touch()
     first = ensure(machine, "60", "here:1", "example.org/r:1")
     assert (first.returncode, first.stderr) == (0, "")
-    assert first.stdout == "image here:1: here already\nimage example.org/r:1: pulled in 0 s\n"
+    ids = "id here:1 sha256:id-of-here:1\nid example.org/r:1 sha256:id-of-example.org/r:1\n"
+    assert first.stdout == f"image here:1: here already\nimage example.org/r:1: pulled in 0 s\n{ids}"
     assert (machine / "pulled").read_text() == "example.org/r:1\n"
     again = ensure(machine, "60", "here:1", "example.org/r:1")
-    assert again.stdout == "image here:1: here already\nimage example.org/r:1: here already\n"
+    assert again.stdout == f"image here:1: here already\nimage example.org/r:1: here already\n{ids}"
     assert (machine / "pulled").read_text() == "example.org/r:1\n"
 
 
@@ -127,8 +128,23 @@ def test_another_number_pulls_once_more(machine: Path) -> None:
     assert pulled.read_text() == "r:1\nr:1\n"
 
 
+def test_another_number_leaves_what_is_in_no_registry(machine: Path) -> None:
+    (machine / "images" / "built:1").touch()
+    (machine / "failures").write_text("no such host\n")
+    again = ensure(machine, "60", "--again", "2", "built:1", "r:1", DIGEST="r@sha256:new")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert again.stdout.splitlines() == [
+        "image built:1: as it is here, for it cannot be pulled: no such host",
+        "image r:1: pulled in 0 s",
+        "id built:1 sha256:id-of-built:1",
+        "digest r:1 sha256:new",
+    ]
+    assert (machine / "pulled").read_text() == "built:1\nr:1\n"
+    assert ensure(machine, "60", "--again", "2", "built:1").stdout.startswith("image built:1: here already\n")
+
+
 def test_a_number_counts_only_when_all_were_pulled(machine: Path) -> None:
-    (machine / "images" / "r:1").touch()
+    (machine / "images" / "r:1").write_text("r@sha256:abc\n")
     (machine / "failures").write_text("gone\n" * 3)
     assert ensure(machine, "60", "--again", "2", "r:1").returncode == 1
     assert ensure(machine, "60", "--again", "2", "r:1").stdout.startswith("image r:1: pulled")
