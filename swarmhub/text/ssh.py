@@ -10,6 +10,8 @@ from collections.abc import Sequence
 # ssh appends to the name while it binds it.
 SOCKET_NAME_BYTES = 103
 BINDING_SUFFIX_BYTES = 17
+# Longer than the Docker provider pauses between its looks at a service, so that none connects anew.
+SHARED_CONNECTION_SECONDS = 15
 
 
 def ssh_options(private_key_file: str, host_key: str) -> list[str]:
@@ -25,16 +27,23 @@ def ssh_options(private_key_file: str, host_key: str) -> list[str]:
 
 
 def sharing_options(directory: str, host_key: str) -> list[str]:
-    """Let sessions with the machine of that key use the connection of the first, while that one lasts.
+    """Let sessions with the machine of that key use one connection, which outlives the last by some seconds.
 
     A connection costs half a dozen round trips and both ends' cryptography. ``directory`` holds the socket
     and must be the user's alone. No options where its path is too long for a socket.
+
+    The connection is a process of its own: were it the first session's, as without ControlPersist, it would
+    end with that one, and all others with it. Docker's client kills a session that it no longer needs.
     """
     socket = f"{directory}/swarmhub-{hashlib.sha256(host_key.encode()).hexdigest()[:8]}"
     if len(socket.encode()) + BINDING_SUFFIX_BYTES > SOCKET_NAME_BYTES:
         return []
     # ssh expands per cent signs in the path.
-    return ["-o", "ControlMaster=auto", "-o", f"ControlPath={socket.replace('%', '%%')}"]
+    return [
+        *("-o", "ControlMaster=auto"),
+        *("-o", f"ControlPersist={SHARED_CONNECTION_SECONDS}"),
+        *("-o", f"ControlPath={socket.replace('%', '%%')}"),
+    ]
 
 
 def jump_options(jump: Sequence[str], address: str) -> list[str]:

@@ -17,6 +17,7 @@ import yaml
 
 from swarmhub import text
 from swarmhub.plan import Role
+from swarmhub.text.ssh import SHARED_CONNECTION_SECONDS
 from tests.support.stacks import dev_plan
 
 Golden = Callable[[str, str], None]
@@ -30,6 +31,7 @@ def test_sessions_with_one_machine_share_a_connection() -> None:
     [path] = re.findall(r"^controlpath (.*)$", asked.stdout, re.MULTILINE)
     assert re.fullmatch(r"/home/ada/100%/\.state/ssh/dev/swarmhub-[0-9a-f]{8}", path)
     assert "controlmaster auto" in asked.stdout
+    assert f"controlpersist {SHARED_CONNECTION_SECONDS}" in asked.stdout
     other = text.sharing_options("/home/ada/100%/.state/ssh/dev", PUBLIC_KEY + "x")
     assert other[-1] != options[-1]
 
