@@ -24,9 +24,7 @@ look() {
 }
 
 pull() {
-  local image=$1 begin=$SECONDS attempt left code said local_only=0
-  # What was loaded or built here may be in no registry at all: one question has to do.
-  [[ $(look "$image") != "sha256:"*" ;" ]] || local_only=1
+  local image=$1 begin=$SECONDS attempt left code said
   for ((attempt = 1; ; attempt++)); do
     left=$((limit_seconds - SECONDS))
     code=0
@@ -38,7 +36,8 @@ pull() {
       exit 1
     fi
     ((code)) || break
-    if ((local_only)); then
+    # What was loaded or built here may be in no registry at all: one question has to do.
+    if [[ $(look "$image") == "sha256:"*" ;" ]]; then
       echo "image $image: as it is here, for it cannot be pulled: ${said##*$'\n'}"
       return
     fi
