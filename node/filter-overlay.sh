@@ -10,12 +10,17 @@ network=$1 rules=$2
 # An event that got lost costs this long, not more.
 look_again_seconds=60
 
+# Docker leaves the files of those that are gone for a minute.
+is_namespace() {
+  [[ $(stat --file-system --format %T "$1" 2>/dev/null) == nsfs ]]
+}
+
 filter() {
   local id=$1 namespace
   for namespace in /run/docker/netns/[0-9]*-"${id:0:10}"; do
-    # Docker leaves the files of those that are gone for a minute.
-    [[ $(stat --file-system --format %T "$namespace" 2>/dev/null) == nsfs ]] || continue
-    nsenter --net="$namespace" nft --file "$rules" || return 1
+    is_namespace "$namespace" || continue
+    # One that went just now needs no filter.
+    nsenter --net="$namespace" nft --file "$rules" || ! is_namespace "$namespace" || return 1
   done
 }
 

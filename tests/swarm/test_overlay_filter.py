@@ -19,8 +19,10 @@ TABLE = "table bridge swarmhub"
 LOOK = """
 id=$(docker network inspect --format '{{.Id}}' hub 2>/dev/null) || exit 0
 for namespace in /run/docker/netns/[0-9]*-${id%"${id#??????????}"}; do
-  [ "$(stat --file-system --format %T "$namespace" 2>/dev/null)" = nsfs ] || continue
-  nsenter --net="$namespace" nft list tables
+  is_namespace() { [ "$(stat --file-system --format %T "$namespace" 2>/dev/null)" = nsfs ]; }
+  is_namespace || continue
+  # It may go between the two.
+  nsenter --net="$namespace" nft list tables || ! is_namespace
 done
 """
 

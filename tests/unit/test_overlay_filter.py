@@ -89,6 +89,12 @@ def test_what_is_left_of_a_namespace_that_is_gone_is_no_failure(machine: Machine
     assert machine.filtered() == []
 
 
+def test_a_namespace_that_goes_while_it_is_looked_at_is_no_failure(machine: Machine) -> None:
+    (machine.namespaces / f"1-{ID[:10]}").touch()
+    machine._program("nsenter", f"rm {machine.directory}/stat; exit 1")
+    assert machine.start("once").wait(timeout=10) == 0
+
+
 def test_once_looks_and_ends(machine: Machine) -> None:
     (machine.namespaces / f"1-{ID[:10]}").touch()
     assert machine.start("once").wait(timeout=10) == 0
