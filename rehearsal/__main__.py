@@ -42,8 +42,9 @@ def make_parser() -> argparse.ArgumentParser:
 
     add("install", lambda _: _install(), "build the root file system of the services and the ACME server")
     add("build-image", lambda _: _build_image(), "build the container images and the guest image")
-    start = add("start", lambda given: cloud.start(replace=given.replace), "start the cloud")
+    start = add("start", lambda given: cloud.start(replace=given.replace, dns=given.dns), "start the cloud")
     start.add_argument("--replace", action="store_true", help="stop a cloud that was made from other inputs")
+    start.add_argument("--dns", action="store_true", help="with the DNS service, of which most have no need")
     add("status", lambda _: cloud.status(), "say how the cloud is; exit status 0 when all of it is up")
     logs = add("logs", lambda given: cloud.show_log(given.name), "show the end of a log, or which there are")
     logs.add_argument("name", nargs="?")

@@ -145,12 +145,17 @@ def _prepare_data() -> None:
         IDENTITY.write_text(json.dumps(identity))
 
 
-def _write_orders(virt_type: str) -> None:
+def _orders() -> dict[str, Any]:
+    return dict(json.loads((paths.DATA / inside.START_ORDERS.name).read_text()))
+
+
+def _write_orders(virt_type: str, *, dns: bool) -> None:
     passwords = credentials.load_secrets()
     orders = {
         "address": network.API_ADDRESS,
         "name_server": network.HOST_ADDRESS,
         "virt_type": virt_type,
+        "dns": dns,
         "clouds_file": str(inside.DATA / credentials.CLOUD_CLIENT_FILE),
     }
     (paths.DATA / inside.START_ORDERS.name).write_text(json.dumps(orders))
@@ -167,6 +172,8 @@ def _write_orders(virt_type: str) -> None:
         "service_password": passwords["service"],
         "metadata_secret": passwords["metadata"],
         "fixed_key": passwords["fixed_key"],
+        "rndc_key": passwords["rndc_key"],
+        "dns_zone": inside.DNS_ZONE,
         "virt_type": virt_type,
         "cpu_mode": "host-passthrough" if virt_type == "kvm" else "none",
     }
@@ -262,13 +269,18 @@ def _follow_start(process: ProcessRecord) -> None:
         )
 
 
-def start(*, replace: bool) -> int:
-    """Bring the cloud up, building what is missing; return the command's exit status."""
+def start(*, replace: bool, dns: bool = False) -> int:
+    """Bring the cloud up, building what is missing; return the command's exit status.
+
+    Without ``dns``, one that runs may have the DNS service or not.
+    """
     require_root()
     with lock(LOCK, "start"):
         if process := running():
             recorded = (_record() or {})["inputs"]
             changed = [name for name, key in wanted_inputs().items() if recorded.get(name) != key]
+            if dns and not _orders()["dns"]:
+                changed.append("the DNS service")
             if not changed and _status()["phase"] in {"starting", "ready"}:
                 print("The rehearsal cloud is running already.")
                 # After an interrupted start it may still be on its way.
@@ -293,7 +305,7 @@ def start(*, replace: bool) -> int:
         with step("network"):
             network.up()
         _prepare_data()
-        _write_orders(virt_type)
+        _write_orders(virt_type, dns=dns)
         _copy_code()
         with step("services"):
             _follow_start(_launch())
@@ -416,8 +428,7 @@ def status() -> int:
             problems += _stuck_addresses(session)
         except OSError as error:
             problems.append(f"an API does not answer: {error}")
-    orders = json.loads((paths.DATA / inside.START_ORDERS.name).read_text())
-    print(f"  guests run by {'KVM' if orders['virt_type'] == 'kvm' else 'emulation'}")
+    print(f"  guests run by {'KVM' if _orders()['virt_type'] == 'kvm' else 'emulation'}")
     services_mb, guests_mb = _memory_used_mb(process)
     print(f"  memory: {services_mb} MB services, {guests_mb} MB guests, {available_memory_mb()} MB available")
     for problem in problems:

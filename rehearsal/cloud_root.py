@@ -24,6 +24,8 @@ OPENSTACK_PACKAGES = (
     "cinder-volume",
     "python3-openstackclient",
 )
+# The DNS service, which runs only when it is asked for, and the name server that it writes to.
+DNS_PACKAGES = ("designate-common", "bind9")
 BACKING_PACKAGES = (
     "mariadb-server",
     "rabbitmq-server",
@@ -48,7 +50,7 @@ TOOL_PACKAGES = (
 BACKPORTS = ("qemu", "seabios")
 CLOUD_ROOT = RootSpec(
     directory=paths.CLOUD_ROOT,
-    packages=OPENSTACK_PACKAGES + BACKING_PACKAGES + TOOL_PACKAGES,
+    packages=OPENSTACK_PACKAGES + DNS_PACKAGES + BACKING_PACKAGES + TOOL_PACKAGES,
     backports=BACKPORTS,
 )
 

@@ -24,8 +24,8 @@ def load_secrets() -> dict[str, str]:
     if not SECRETS.exists():
         names = ("admin", "service", *inside.PROJECTS, "metadata")
         generated = {name: secrets.token_urlsafe(PASSWORD_BYTES) for name in names}
-        # Nova and Cinder want this one as 64 hexadecimal digits.
-        generated["fixed_key"] = secrets.token_hex(32)
+        # Nova and Cinder want the one as 64 hexadecimal digits, and of the other they are base64 too.
+        generated |= {name: secrets.token_hex(32) for name in ("fixed_key", "rndc_key")}
         write_private(SECRETS, json.dumps(generated))
     return dict(json.loads(SECRETS.read_text()))
 

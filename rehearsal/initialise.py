@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rehearsal import inside
 from rehearsal.api import Session
 from rehearsal.host import run
-from rehearsal.services import CATALOGUE, KEYSTONE_PORT
+from rehearsal.services import CATALOGUE, DNS_CATALOGUE, KEYSTONE_PORT
 
 DATABASES = ("keystone", "glance", "placement", "nova_api", "nova", "nova_cell0", "neutron", "cinder")
 PARALLEL_JOBS = 2
@@ -26,11 +27,15 @@ def make_database_server() -> None:
     run(["mariadb-install-db", defaults, *options], log=inside.LOGS / "initialise-mariadb.log")
 
 
+def _make_databases(*names: str) -> None:
+    statements = "".join(f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb3;" for name in names)
+    run(["mariadb", "-uroot", "-S", inside.DATA / "mysql.sock"], input_text=statements)
+
+
 def fill_databases(admin_password: str, address: str) -> None:
     """Make every service's tables, the message keys and the administrator."""
+    _make_databases(*DATABASES)
     socket = inside.DATA / "mysql.sock"
-    statements = "".join(f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb3;" for name in DATABASES)
-    run(["mariadb", "-uroot", "-S", socket], input_text=statements)
     cell0 = f"mysql+pymysql://root@localhost/nova_cell0?unix_socket={socket}&charset=utf8"
     keystone = ("keystone-manage", _settings("keystone", "keystone.conf"))
     nova = ("nova-manage", _settings("nova.conf"))
@@ -67,32 +72,51 @@ def fill_databases(admin_password: str, address: str) -> None:
         list(pool.map(do, jobs))
 
 
+def _create(session: Session, kind: str, **fields: str) -> str:
+    answer = session.post(KEYSTONE_PORT, f"/v3/{kind}s", {kind: fields})
+    return str(answer[kind]["id"])
+
+
+def _add_to_catalogue(session: Session, entries: Sequence[tuple[str, str, int, str]]) -> None:
+    for name, kind, port, path in entries:
+        service = _create(session, "service", name=name, type=kind)
+        for interface in ENDPOINT_INTERFACES:
+            url = f"http://{session.address}:{port}{path}"
+            fields = {"interface": interface, "region_id": inside.REGION, "service_id": service, "url": url}
+            _create(session, "endpoint", **fields)
+
+
 def make_identities(session: Session, passwords: dict[str, str]) -> None:
     """Make the service user, the catalogue and the ordinary projects."""
-
-    def create(kind: str, **fields: str) -> str:
-        answer = session.post(KEYSTONE_PORT, f"/v3/{kind}s", {kind: fields})
-        return str(answer[kind]["id"])
-
     roles = {role["name"]: role["id"] for role in session.get(KEYSTONE_PORT, "/v3/roles")["roles"]}
     if "service" not in roles:
-        roles["service"] = create("role", name="service")
+        roles["service"] = _create(session, "role", name="service")
 
     def create_project(name: str, *role_names: str) -> None:
-        project = create("project", name=name, domain_id="default")
-        user = create("user", name=name, domain_id="default", password=passwords[name])
+        project = _create(session, "project", name=name, domain_id="default")
+        user = _create(session, "user", name=name, domain_id="default", password=passwords[name])
         for role in role_names:
             session.put(KEYSTONE_PORT, f"/v3/projects/{project}/users/{user}/roles/{roles[role]}")
 
     create_project("service", "admin", "service")
     for name in inside.PROJECTS:
         create_project(name, "member")
-    for name, kind, port, path in CATALOGUE:
-        service = create("service", name=name, type=kind)
-        for interface in ENDPOINT_INTERFACES:
-            url = f"http://{session.address}:{port}{path}"
-            fields = {"interface": interface, "region_id": inside.REGION, "service_id": service, "url": url}
-            create("endpoint", **fields)
+    _add_to_catalogue(session, CATALOGUE)
+
+
+def fill_dns_database() -> None:
+    """Make the tables of the DNS service."""
+    _make_databases("designate")
+    manage = ("designate-manage", _settings("designate.conf"), "database", "sync")
+    run(manage, log=inside.LOGS / "initialise-designate.log")
+
+
+def make_dns_pool(session: Session) -> None:
+    """Tell the DNS service, which must run, of its name server, and everybody of the service."""
+    manage = ("designate-manage", _settings("designate.conf"), "pool", "update")
+    pools = f"--file={inside.SETTINGS / 'pools.yaml'}"
+    run([*manage, pools], log=inside.LOGS / "initialise-designate.log")
+    _add_to_catalogue(session, DNS_CATALOGUE)
 
 
 def map_compute_host(log: Path) -> None:

@@ -20,3 +20,5 @@ EXTERNAL_NETWORK = "public"
 # Projects with one user each, of the same name, and one password per user in secrets.json.
 PROJECTS = ("demo", "test")
 GUEST_IMAGE = "debian-12"
+# What is asked of the cloud's DNS service instead of the machine's own name server.
+DNS_ZONE = "zones.rehearsal.test"

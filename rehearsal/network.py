@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rehearsal import paths
+from rehearsal import inside, paths
 from rehearsal.host import CommandFailed, ProcessRecord, boot_id, fail, run, succeeds, wait_for
 from rehearsal.rootfs import NAMESPACE_RESOLV_CONF, NETNS_DIRECTORY, Root, in_root
 
@@ -212,15 +212,15 @@ def _make_links() -> None:
     )
     run(["ip", "addr", "add", f"{HOST_ADDRESS}/{SUBNET.prefixlen}", "dev", HOST_INTERFACE])
     run(["ip", "link", "set", HOST_INTERFACE, "up"])
-    inside = ("ip", "-n", NAMESPACE)
-    run([*inside, "link", "set", "lo", "up"])
+    within = ("ip", "-n", NAMESPACE)
+    run([*within, "link", "set", "lo", "up"])
     # A bridge without an address of its own takes its ports' lowest, and the API answers from another one
     # whenever a router comes or goes: this machine then asks the old one for up to a minute.
-    run([*inside, "link", "add", BRIDGE, "address", BRIDGE_HARDWARE_ADDRESS, "type", "bridge"])
-    run([*inside, "link", "set", CLOUD_INTERFACE, "master", BRIDGE, "up"])
-    run([*inside, "addr", "add", f"{API_ADDRESS}/{SUBNET.prefixlen}", "dev", BRIDGE])
-    run([*inside, "link", "set", BRIDGE, "up"])
-    run([*inside, "route", "add", "default", "via", HOST_ADDRESS])
+    run([*within, "link", "add", BRIDGE, "address", BRIDGE_HARDWARE_ADDRESS, "type", "bridge"])
+    run([*within, "link", "set", CLOUD_INTERFACE, "master", BRIDGE, "up"])
+    run([*within, "addr", "add", f"{API_ADDRESS}/{SUBNET.prefixlen}", "dev", BRIDGE])
+    run([*within, "link", "set", BRIDGE, "up"])
+    run([*within, "route", "add", "default", "via", HOST_ADDRESS])
 
 
 # The name server outlives the command that starts it; whoever also ends it, as the tests do, has to reap it.
@@ -240,6 +240,7 @@ def _start_name_server(root: Root) -> None:
         "--except-interface=lo",
         f"--interface={HOST_INTERFACE}",
         f"--local=/{DOMAIN}/",
+        f"--server=/{inside.DNS_ZONE}/{API_ADDRESS}",
         f"--synth-domain={DOMAIN},{SUBNET},{NAME_PREFIX}",
         "--pid-file=",
         "--log-facility=-",

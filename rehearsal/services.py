@@ -12,7 +12,7 @@ from rehearsal import inside
 
 TEMPLATES = Path(__file__).with_name("etc")
 # These read one file each, which begins with what they have in common.
-WITH_COMMON_SETTINGS = ("glance", "placement", "nova", "neutron", "cinder")
+WITH_COMMON_SETTINGS = ("glance", "placement", "nova", "neutron", "cinder", "designate")
 # Where a program looks for its file is its own affair; all others lie in inside.SETTINGS.
 PLACES = {
     "keystone.conf": "keystone/keystone.conf",
@@ -20,6 +20,7 @@ PLACES = {
     "libvirtd.conf": "libvirt/libvirtd.conf",
     "qemu.conf": "libvirt/qemu.conf",
 }
+SUFFIXES = {".conf", ".cnf", ".key", ".yaml"}
 EMULATOR_WRAPPER = "qemu-system-x86_64.sh"
 
 KEYSTONE_PORT = 5000
@@ -32,10 +33,12 @@ CATALOGUE = (
     ("cinderv3", "volumev3", 8776, "/v3/%(project_id)s"),
     ("cinder", "block-storage", 8776, "/v3/%(project_id)s"),
 )
+DNS_CATALOGUE = (("designate", "dns", 9001, ""),)
 API_PORTS = {"nova-metadata": 8775, **{name: port for name, _, port, _ in CATALOGUE}}
 
 NEUTRON_QUEUES = ("q-plugin", "q-l3-plugin", "q-reports-plugin", "q-server-resource-versions")
 NOVA_QUEUES = ("conductor",)
+DESIGNATE_QUEUES = ("central",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +70,7 @@ def render(name: str, values: Mapping[str, str]) -> str:
 def write_settings(directory: Path, values: Mapping[str, str]) -> None:
     """Write every configuration file, readable by root only."""
     for template in sorted(TEMPLATES.iterdir()):
-        if template.suffix not in {".conf", ".cnf"} or template.name == "common.conf":
+        if template.suffix not in SUFFIXES or template.name == "common.conf":
             continue
         file = directory / PLACES.get(template.name, template.name)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -170,3 +173,19 @@ def openstack_services() -> tuple[Service, ...]:
         Service(name="neutron-dhcp", command=("neutron-dhcp-agent", *agents), queues=NEUTRON_QUEUES),
         Service(name="neutron-metadata", command=("neutron-metadata-agent", *agents), queues=NEUTRON_QUEUES),
     )
+
+
+def _designate(name: str, *queues: str) -> Service:
+    program = f"designate-{name}"
+    return Service(name=program, command=(program, *_files("designate.conf")), queues=queues)
+
+
+def dns_backing_services() -> tuple[Service, ...]:
+    """Return what the rest of the DNS service asks: its name server, and who keeps its database."""
+    named = ("named", "-f", "-u", "root", "-c", str(inside.SETTINGS / "named.conf"))
+    return Service(name="named", command=named), _designate("central")
+
+
+def dns_services() -> tuple[Service, ...]:
+    """Return everything else of it, in the order of starting."""
+    return tuple(_designate(name, *DESIGNATE_QUEUES) for name in ("worker", "producer", "mdns", "api"))

@@ -33,9 +33,20 @@ DATABASE_STOP_SECONDS = 10
 DATABASE_READY = inside.DATA / "databases-filled"
 IDENTITIES_READY = inside.DATA / "identities-made"
 INITIALISED = inside.DATA / "initialised"
+DNS_READY = inside.DATA / "dns-made"
 # Their state need not survive: queues are declared again, the cache is one.
 FORGETFUL = ("rabbitmq", "memcached", "libvirtd", "pebble")
-DIRECTORIES = ("lock", "keystone", "glance", "nova/instances", "neutron", "cinder", "volumes", "home")
+DIRECTORIES = (
+    "lock",
+    "keystone",
+    "glance",
+    "nova/instances",
+    "neutron",
+    "cinder",
+    "volumes",
+    "named",
+    "home",
+)
 
 
 class Supervisor:
@@ -151,10 +162,32 @@ class Supervisor:
         seed.start()
         self.wait("the services' reports", lambda: not self.missing(since=self.since))
         self.report("services and agents report")
+        if self.orders["dns"]:
+            self.bring_up_dns()
+            self.report("DNS service")
         seed.join()
         if self.seed_error:
             raise self.seed_error
         self.report("images, flavors, external network", phase="ready")
+
+    def bring_up_dns(self) -> None:
+        """Start the DNS service, and initialise it if it is new."""
+        new = not DNS_READY.exists()
+        if new:
+            initialise.fill_dns_database()
+        for service in services.dns_backing_services():
+            self.start(service)
+        queues = services.DESIGNATE_QUEUES
+        self.wait(
+            "consumers of central", lambda: have_consumers(queues), inside.LOGS / "designate-central.log"
+        )
+        if new:
+            initialise.make_dns_pool(self.log_in())
+            DNS_READY.touch()
+        for service in services.dns_services():
+            self.start(service)
+        for name, _, port, _ in services.DNS_CATALOGUE:
+            self.wait(f"the API of {name}", partial(is_listening, self.address, port))
 
     seed_error: Exception | None = None
 

@@ -19,7 +19,12 @@ from scripts.toolchain import read_choice
 from swarmhub.errors import UserError
 
 MACHINE_MEMORY_MB = 2500
-STORAGE_TESTS = "tests/cloud/test_storage.py"
+CLOUD_TESTS = "tests/cloud"
+STORAGE_TESTS = f"{CLOUD_TESTS}/test_storage.py"
+DNS_TESTS = f"{CLOUD_TESTS}/test_dns.py"
+MACHINES_TESTS = f"{CLOUD_TESTS}/test_existing_machines.py"
+# Each has a tier of its own.
+LONG_TESTS = (STORAGE_TESTS, DNS_TESTS, MACHINES_TESTS)
 
 
 def require_builder() -> None:
@@ -108,7 +113,12 @@ TIERS = (
     ),
     Tier(
         name="cloud",
-        commands=(python("pytest", "--capture=no", "--verbose", "tests/cloud", f"--ignore={STORAGE_TESTS}"),),
+        commands=(
+            python(
+                *("pytest", "--capture=no", "--verbose", CLOUD_TESTS),
+                *(f"--ignore={each}" for each in LONG_TESTS),
+            ),
+        ),
         needs=require_cloud,
     ),
     Tier(
@@ -116,6 +126,20 @@ TIERS = (
         commands=(python("pytest", "--capture=no", "--verbose", STORAGE_TESTS),),
         needs=require_cloud,
         # Half an hour of three machines: for whoever changes what outlives them.
+        by_name_only=True,
+    ),
+    Tier(
+        name="dns",
+        commands=(python("pytest", "--capture=no", "--verbose", DNS_TESTS),),
+        needs=require_cloud,
+        # A cloud of its own, with Designate: for whoever changes the records.
+        by_name_only=True,
+    ),
+    Tier(
+        name="machines",
+        commands=(python("pytest", "--capture=no", "--verbose", MACHINES_TESTS),),
+        needs=require_cloud,
+        # Several ups on real kernels: for whoever changes what existing machines do with homes.
         by_name_only=True,
     ),
 )

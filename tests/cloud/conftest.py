@@ -20,6 +20,7 @@ from scripts.first_light import call_rehearsal, cloud_runs, read_cloud_id, start
 from scripts.leftovers import find_traces
 from scripts.paths import STATE, TEST_RESULTS
 from scripts.stack import Stack, print_line, read_configuration, rehearsal_environment
+from scripts.tiers import LONG_TESTS
 from tests.cloud.inventory import connect, read_consoles
 from tests.support.phases import Phases
 
@@ -32,6 +33,7 @@ docker ps -a
 for container in $(docker ps -aq); do docker logs --tail 50 "$container"; done
 journalctl --unit docker --lines 100 --no-pager
 """
+HAVE_TIERS_OF_THEIR_OWN = {Path(each).stem for each in LONG_TESTS}
 PHASES = pytest.StashKey[Phases]()
 FAILED = pytest.StashKey[bool]()
 
@@ -46,7 +48,7 @@ def rank(item: pytest.Item) -> int:
         return 0
     if item.path.stem == "test_first_light":
         return 3 if "destroy" in item.name else 1
-    return 4 if item.path.stem == "test_storage" else 2
+    return 4 if item.path.stem in HAVE_TIERS_OF_THEIR_OWN else 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -85,13 +87,15 @@ def phases(request: pytest.FixtureRequest) -> Iterator[Phases]:
 
 
 @pytest.fixture(scope="session")
-def cloud_id(phases: Phases) -> Iterator[str]:
+def cloud_id(phases: Phases, request: pytest.FixtureRequest) -> Iterator[str]:
     """The running rehearsal cloud's id; a cloud that ran before is left running.
 
     One that was made from other sources is replaced, unless SWARMHUB_TEST_CLOUD=as-is.
     """
     ran_before = cloud_runs()
     options = () if os.environ.get("SWARMHUB_TEST_CLOUD") == "as-is" else ("--replace",)
+    if any(item.path.stem == "test_dns" for item in request.session.items):
+        options = (*options, "--dns")
     with phases.phase("rehearsal cloud start"):
         identity = read_cloud_id() if ran_before and not options else start_cloud(*options)
     yield identity

@@ -22,7 +22,8 @@ from scripts.paths import TEST_RESULTS
 from scripts.stack import Stack
 from scripts.toolchain import read_choice
 from tests.door.services import name_server
-from tests.existing.looking import Inventory, take_inventory
+from tests.existing.looking import take_inventory
+from tests.support.machine_inventory import Inventory
 from tests.support.stacks import dev_config
 
 DOMAIN = "hub.existing.test"

@@ -22,6 +22,8 @@ VALUES = {
         "service_password",
         "metadata_secret",
         "fixed_key",
+        "rndc_key",
+        "dns_zone",
         "virt_type",
         "cpu_mode",
     )
@@ -32,14 +34,17 @@ def test_every_template_is_filled_and_readable_by_its_owner_only(tmp_path: Path)
     services.write_settings(tmp_path, VALUES)
     written = [file for file in tmp_path.rglob("*") if file.is_file()]
     fragments = {"common.conf", "service-credentials.ini"}
-    templates = {file.name for file in services.TEMPLATES.glob("*.c[on][nf]*")} - fragments
+    others = {services.EMULATOR_WRAPPER}
+    templates = {file.name for file in services.TEMPLATES.iterdir()} - fragments - others
     assert {file.name for file in written} == templates
     for file in written:
         assert "$" not in file.read_text()
         assert file.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("name", ["keystone", "glance", "placement", "nova", "neutron", "cinder"])
+@pytest.mark.parametrize(
+    "name", ["keystone", "glance", "placement", "nova", "neutron", "cinder", "designate"]
+)
 def test_every_service_configuration_parses(name: str) -> None:
     parser = configparser.RawConfigParser(strict=False, allow_no_value=False)
     parser.read_string(services.render(f"{name}.conf", VALUES))
@@ -53,13 +58,22 @@ def test_a_name_without_a_value_is_an_error() -> None:
         services.render("nova.conf", {name: value for name, value in VALUES.items() if name != "virt_type"})
 
 
+def every_service() -> list[services.Service]:
+    return [
+        *services.backing_services(),
+        services.keystone(),
+        *services.openstack_services(),
+        *services.dns_backing_services(),
+        *services.dns_services(),
+    ]
+
+
 def test_no_secret_is_in_a_command() -> None:
-    commands = [*services.backing_services(), services.keystone(), *services.openstack_services()]
-    assert not [service.name for service in commands if "password" in " ".join(service.command)]
+    assert not [service.name for service in every_service() if "password" in " ".join(service.command)]
 
 
 def test_service_names_are_unique() -> None:
-    names = [service.name for service in (*services.backing_services(), *services.openstack_services())]
+    names = [service.name for service in every_service()]
     assert len(names) == len(set(names))
 
 

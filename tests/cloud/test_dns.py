@@ -1,0 +1,152 @@
+"""The hub's name in a zone of the cloud's DNS service: Designate and the name server that it writes to.
+
+Each `up` ends with a probe that finds the hub by that name; in the first the ACME server has found it too.
+"""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openstack.connection import Connection
+
+from live.names import resolve
+from rehearsal.inside import DNS_ZONE
+from rehearsal.network import HOST_ADDRESS
+from scripts.progress import Progress
+from scripts.stack import ChangeFailed, Stack
+from tests.cloud.conftest import CLOUD, FAILED, configuration_for_tests, keep_logs
+from tests.cloud.inventory import list_project
+from tests.support.phases import Phases
+
+DOMAIN = f"spring.{DNS_ZONE}"
+
+
+class Course:
+    """The stack under test, whose name changes as the course goes on."""
+
+    def __init__(
+        self, make_stack: Callable[..., Stack], connection: Connection, phases: Phases, zone: Any
+    ) -> None:
+        self._make, self._phases = make_stack, phases
+        self._name = f"test-{uuid.uuid4().hex[:6]}"
+        self._connection, self._zone = connection, zone
+        self.configure({})
+
+    def configure(self, hub: dict[str, Any], tls: dict[str, Any] | None = None) -> None:
+        configuration = copy.deepcopy(configuration_for_tests())
+        configuration["config"]["swarmhub:hub"] |= {"domain": DOMAIN, "dns_zone": DNS_ZONE, **hub}
+        configuration["config"]["swarmhub:tls"] = tls or configuration["config"]["swarmhub:tls"]
+        self.stack = self._make(self._name, configuration, {})
+
+    def change(self, operation: str, what: str) -> Progress:
+        with self._phases.phase(f"dns: {what}"):
+            return self.stack.change(operation)
+
+    @property
+    def records(self) -> dict[str, list[str]]:
+        """The addresses in the zone, as the DNS service has them."""
+        listed = self._connection.dns.recordsets(self._zone.id)
+        return {each.name: each.records for each in listed if each.type == "A" and each.status == "ACTIVE"}
+
+
+@pytest.fixture(scope="module")
+def zone(connection: Connection) -> Iterator[Any]:
+    """A zone that the project has before there is a stack."""
+    dns = connection.dns
+    for left_over in dns.zones():
+        dns.delete_zone(left_over)
+        dns.wait_for_delete(left_over)
+    made = dns.create_zone(name=f"{DNS_ZONE}.", email="ada@example.org", type="PRIMARY")
+    yield dns.wait_for_status(made, status="ACTIVE", failures=["ERROR"])
+    dns.delete_zone(made)
+
+
+@pytest.fixture(scope="module")
+def course(
+    make_stack: Callable[..., Stack],
+    connection: Connection,
+    request: pytest.FixtureRequest,
+    phases: Phases,
+    zone: Any,
+) -> Iterator[Course]:
+    course = Course(make_stack, connection, phases, zone)
+    yield course
+    if request.config.stash.get(FAILED, False):
+        keep_logs(course.stack, connection)
+    if course.stack.exists() and course.stack.count_resources():
+        course.stack.mend(cloud=CLOUD)
+        course.change("destroy", "destroy, in the end")
+
+
+@pytest.fixture(scope="module")
+def address(course: Course) -> str:
+    """Up with the name and a certificate for it; the hub's address."""
+    course.configure({})
+    course.change("up", "up")
+    return str(course.stack.outputs()["address"])
+
+
+def openssl(*arguments: str | Path) -> None:
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A certificate for the name and all below it, by a CA of the operator's, as ``tls`` names it."""
+    directory = tmp_path_factory.mktemp("certificate")
+    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    ca, ca_key, request = directory / "ca.pem", directory / "ca.key", directory / "hub.csr"
+    openssl("req", "-x509", *new, "-subj", "/CN=campus CA", "-keyout", ca_key, "-out", ca)
+    names = directory / "names"
+    names.write_text(f"subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN}\n")
+    files = {"certificate_file": directory / "hub.pem", "key_file": directory / "hub.key"}
+    openssl("req", *new, "-subj", "/CN=hub", "-keyout", files["key_file"], "-out", request)
+    signer = ("-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-extfile", names)
+    openssl("x509", "-req", "-in", request, *signer, "-out", files["certificate_file"])
+    return {"issuer": "files", "trusted_ca_file": str(ca)} | {key: str(file) for key, file in files.items()}
+
+
+def test_a_zone_that_the_project_has_not_is_refused(course: Course) -> None:
+    missing = DNS_ZONE.replace("zones", "zonse")
+    course.configure({"domain": f"spring.{missing}", "dns_zone": missing})
+    with pytest.raises(ChangeFailed) as failure:
+        course.stack.change("up")
+    (said,) = failure.value.errors
+    assert f"hub.dns_zone: the cloud has no DNS zone '{missing}'" in said
+    assert f"Did you mean {DNS_ZONE}?" in said
+    assert course.stack.count_resources() == 0
+
+
+def test_up_makes_the_record(course: Course, address: str) -> None:
+    assert course.records == {f"{DOMAIN}.": [address]}
+    assert course.stack.outputs()["url"] == f"https://{DOMAIN}"
+    assert resolve(DOMAIN, HOST_ADDRESS) == {address}
+
+
+def test_nothing_changes_without_a_change(course: Course, address: str) -> None:
+    assert set(course.stack.change("up", "--expect-no-changes").counts) == {"unchanged"}
+
+
+def test_with_subdomains_every_name_below_leads_there_too(
+    course: Course, address: str, certificate: dict[str, Any]
+) -> None:
+    course.configure({"subdomains": True}, certificate)
+    course.change("up", "up with subdomains")
+    assert course.records == {f"{DOMAIN}.": [address], f"*.{DOMAIN}.": [address]}
+    assert resolve(f"grace.{DOMAIN}", HOST_ADDRESS) == {address}
+
+
+def test_destroy_takes_the_records_and_leaves_the_zone(
+    course: Course, address: str, connection: Connection, zone: Any
+) -> None:
+    course.change("destroy", "destroy")
+    assert course.records == {}
+    # The name server is still being told of it.
+    connection.dns.wait_for_status(zone, status="ACTIVE", failures=["ERROR"])
+    assert list_project(connection) == []
