@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keystoneauth1.exceptions import ClientException
 from openstack import exceptions as sdk
 
 from live.cloud import open_connection
@@ -71,6 +72,7 @@ def _list_records(cloud: Any) -> list[Any]:
 
 
 VOLUME = "volume"
+RECORD = "DNS record"
 SERVER = Kind(
     title="server",
     what=MACHINES,
@@ -89,7 +91,7 @@ KINDS = (
         name_of=lambda each: each.description or "",
     ),
     Kind(
-        title="DNS record",
+        title=RECORD,
         what=("network-address",),
         list_all=_list_records,
         delete=lambda cloud, each: cloud.dns.delete_recordset(each.id, zone=each.zone_id),
@@ -143,6 +145,7 @@ KINDS = (
     ),
 )
 VOLUME_TYPE = "openstack:blockstorage/volume:Volume"
+RECORD_TYPE = "openstack:dns/recordSet:RecordSet"
 
 
 def _deployment(export: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -154,11 +157,16 @@ def known_ids(export: Mapping[str, Any]) -> set[str]:
     return {each["id"] for each in _deployment(export).get("resources") or [] if each.get("id")}
 
 
-def is_in_a_cloud(export: Mapping[str, Any]) -> bool:
-    """Whether the stack makes anything in a cloud; on existing machines the next `up` finds what there is."""
+def _types(export: Mapping[str, Any]) -> set[str]:
+    """The types of what the stack has and of what was being made for it."""
     deployment = _deployment(export)
     pending = [each["resource"] for each in deployment.get("pending_operations") or []]
-    return any("openstack" in each["type"] for each in [*(deployment.get("resources") or []), *pending])
+    return {each.get("type", "") for each in [*(deployment.get("resources") or []), *pending]}
+
+
+def is_in_a_cloud(export: Mapping[str, Any]) -> bool:
+    """Whether the stack makes anything in a cloud; on existing machines the next `up` finds what there is."""
+    return any("openstack" in each for each in _types(export))
 
 
 def pending_volumes(export: Mapping[str, Any]) -> set[str]:
@@ -183,8 +191,16 @@ def sweep(cloud: Any, export: Mapping[str, Any], stack: str, *, dry_run: bool = 
     known, pending = known_ids(export), pending_volumes(export)
     said = []
     for kind in KINDS:
+        if kind.title == RECORD and RECORD_TYPE not in _types(export):
+            # Not every DNS service in a catalogue answers, and this stack has no use for it.
+            continue
         names = kind.names(stack)
-        for each in list(kind.list_all(cloud)):
+        try:
+            listed = list(kind.list_all(cloud))
+        except (sdk.SDKException, ClientException) as error:
+            said.append(f"could not list what the cloud has as {kind.title}: {error}")
+            continue
+        for each in listed:
             name, identity = kind.name_of(each), kind.id_of(each)
             if identity in known or name not in names:
                 continue

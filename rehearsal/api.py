@@ -74,6 +74,10 @@ class Session:
         """Send a PUT without content."""
         call("PUT", f"http://{self.address}:{port}{path}", token=self.token)
 
+    def delete(self, port: int, path: str) -> None:
+        """Send a DELETE."""
+        call("DELETE", f"http://{self.address}:{port}{path}", token=self.token)
+
 
 def _is_since(stamp: str | None, since: str) -> bool:
     return stamp is not None and stamp[:19].replace("T", " ") >= since

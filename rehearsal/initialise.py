@@ -111,12 +111,20 @@ def fill_dns_database() -> None:
     run(manage, log=inside.LOGS / "initialise-designate.log")
 
 
-def make_dns_pool(session: Session) -> None:
-    """Tell the DNS service, which must run, of its name server, and everybody of the service."""
+def make_dns_pool() -> None:
+    """Tell the DNS service, which must run, of its name server."""
     manage = ("designate-manage", _settings("designate.conf"), "pool", "update")
     pools = f"--file={inside.SETTINGS / 'pools.yaml'}"
     run([*manage, pools], log=inside.LOGS / "initialise-designate.log")
-    _add_to_catalogue(session, DNS_CATALOGUE)
+
+
+def show_dns(session: Session, *, runs: bool) -> None:
+    """Have the DNS service in the catalogue if it runs: clients ask whatever stands there."""
+    listed = session.get(KEYSTONE_PORT, "/v3/services?type=dns")["services"]
+    if runs and not listed:
+        _add_to_catalogue(session, DNS_CATALOGUE)
+    for service in [] if runs else listed:
+        session.delete(KEYSTONE_PORT, f"/v3/services/{service['id']}")
 
 
 def map_compute_host(log: Path) -> None:

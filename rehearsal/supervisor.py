@@ -165,6 +165,7 @@ class Supervisor:
         if self.orders["dns"]:
             self.bring_up_dns()
             self.report("DNS service")
+        initialise.show_dns(self.log_in(), runs=bool(self.orders["dns"]))
         seed.join()
         if self.seed_error:
             raise self.seed_error
@@ -182,7 +183,7 @@ class Supervisor:
             "consumers of central", lambda: have_consumers(queues), inside.LOGS / "designate-central.log"
         )
         if new:
-            initialise.make_dns_pool(self.log_in())
+            initialise.make_dns_pool()
             DNS_READY.touch()
         for service in services.dns_services():
             self.start(service)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from live.sweep import SERVER, VOLUME_TYPE, sweep, without_pending_creations
+from openstack import exceptions as sdk
+
+from live.sweep import RECORD_TYPE, SERVER, VOLUME_TYPE, sweep, without_pending_creations
 from swarmhub.plan import resource_name
 
 STACK = "dev"
@@ -129,5 +131,35 @@ def test_a_record_is_known_by_its_description_and_by_pulumis_id() -> None:
             ("undescribed", None),
         )
     ]
-    sweep(cloud, export("zone/known"), STACK)
+    sweep(cloud, with_a_record(export("zone/known")), STACK)
     assert [each for each in cloud.deleted if each.startswith("zone/")] == ["zone/orphan"]
+
+
+def with_a_record(exported: dict[str, Any]) -> dict[str, Any]:
+    """The export while a record was being made."""
+    pending = {"type": "creating", "resource": {"type": RECORD_TYPE, "inputs": {}}}
+    exported["deployment"]["pending_operations"].append(pending)
+    return exported
+
+
+def cloud_without_dns_answers() -> FakeCloud:
+    def fail() -> None:
+        raise sdk.SDKException("connection refused")
+
+    cloud = FakeCloud()
+    cloud.records = [SimpleNamespace()]
+    cloud.dns.zones = fail
+    return cloud
+
+
+def test_a_dns_service_that_does_not_answer_is_nothing_to_a_stack_without_records() -> None:
+    said = sweep(cloud_without_dns_answers(), export(), STACK)
+    assert not [each for each in said if each.startswith("could not")]
+
+
+def test_what_cannot_be_listed_is_said_and_keeps_nothing_else_from_being_deleted() -> None:
+    cloud = cloud_without_dns_answers()
+    said = sweep(cloud, with_a_record(export()), STACK)
+    failed = [each for each in said if each.startswith("could not")]
+    assert failed == ["could not list what the cloud has as DNS record: connection refused"]
+    assert "swarmhub-dev" in cloud.deleted
