@@ -21,10 +21,11 @@ from swarmhub.errors import UserError
 MACHINE_MEMORY_MB = 2500
 CLOUD_TESTS = "tests/cloud"
 STORAGE_TESTS = f"{CLOUD_TESTS}/test_storage.py"
+IMAGES_TESTS = f"{CLOUD_TESTS}/test_images.py"
 DNS_TESTS = f"{CLOUD_TESTS}/test_dns.py"
 MACHINES_TESTS = f"{CLOUD_TESTS}/test_existing_machines.py"
 # Each has a tier of its own.
-LONG_TESTS = (STORAGE_TESTS, DNS_TESTS, MACHINES_TESTS)
+LONG_TESTS = (STORAGE_TESTS, IMAGES_TESTS, DNS_TESTS, MACHINES_TESTS)
 
 
 def require_builder() -> None:
@@ -126,6 +127,13 @@ TIERS = (
         commands=(python("pytest", "--capture=no", "--verbose", STORAGE_TESTS),),
         needs=require_cloud,
         # Half an hour of three machines: for whoever changes what outlives them.
+        by_name_only=True,
+    ),
+    Tier(
+        name="images",
+        commands=(python("pytest", "--capture=no", "--verbose", IMAGES_TESTS),),
+        needs=require_cloud,
+        # Emulated machines push and pull whole images: for whoever changes how they are built or handed out.
         by_name_only=True,
     ),
     Tier(

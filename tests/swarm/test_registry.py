@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
@@ -27,6 +25,7 @@ from swarmhub.text import (
     script,
 )
 from tests.support.native_hub import USER_IMAGE, NativeHub
+from tests.support.wheels import requirements_files
 from tests.swarm.conftest import MakeStudent
 from tests.swarm.test_servers import find_container, run_inside
 
@@ -49,24 +48,9 @@ ACCOUNT, PASSWORD = "robot", "t0ken"
 ACCOUNTS = f"{ACCOUNT}:$2b$05$abcdefghijklmnopqrstuuHZSItsKchLCIg6XIY9a.LmZgwD7svOG\n"
 
 
-def make_wheel(version: str) -> bytes:
-    """A package that pip installs without asking anybody."""
-    information = f"tiny-{version}.dist-info"
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as wheel:
-        wheel.writestr("tiny.py", f"version = {version!r}\n")
-        wheel.writestr(f"{information}/METADATA", f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n")
-        wheel.writestr(
-            f"{information}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        wheel.writestr(f"{information}/RECORD", "")
-    return content.getvalue()
-
-
 def requirements_context(version: str) -> Context:
-    wheel = f"tiny-{version}-py3-none-any.whl"
-    files = {"requirements.txt": f"./{wheel}\n".encode(), wheel: make_wheel(version)}
-    return pack({name: ContextFile(content=content) for name, content in files.items()}, USER_IMAGE)
+    files = requirements_files(version).items()
+    return pack({name: ContextFile(content=content) for name, content in files}, USER_IMAGE)
 
 
 def dockerfile_context(*lines: str) -> Context:
