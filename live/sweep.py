@@ -33,7 +33,8 @@ MACHINES = ("manager", "storage", *(f"worker-{number}" for number in range(1, MA
 class Kind:
     """One kind of resource: how to list and delete it, where its name stands, and what a stack has of it.
 
-    ``what`` is the last part of the names that swarmhub.plan.resource_name gives.
+    ``what`` is the last part of the names that swarmhub.plan.resource_name gives. With ``only_with``, a type
+    of Pulumi's, only a stack that has or was making such a resource has any.
     """
 
     title: str
@@ -42,6 +43,7 @@ class Kind:
     delete: Callable[[Any, Any], None]
     name_of: Callable[[Any], str] = lambda resource: resource.name or ""
     id_of: Callable[[Any], str] = lambda resource: resource.id
+    only_with: str = ""
 
     def names(self, stack: str) -> set[str]:
         """Every name that a resource of this kind can have in that stack."""
@@ -72,7 +74,7 @@ def _list_records(cloud: Any) -> list[Any]:
 
 
 VOLUME = "volume"
-RECORD = "DNS record"
+RECORD_TYPE = "openstack:dns/recordSet:RecordSet"
 SERVER = Kind(
     title="server",
     what=MACHINES,
@@ -91,9 +93,11 @@ KINDS = (
         name_of=lambda each: each.description or "",
     ),
     Kind(
-        title=RECORD,
+        title="DNS record",
         what=("network-address",),
         list_all=_list_records,
+        # Not every DNS service in a catalogue answers, and most stacks have no use for it.
+        only_with=RECORD_TYPE,
         delete=lambda cloud, each: cloud.dns.delete_recordset(each.id, zone=each.zone_id),
         # Its own name is the hub's, which may be another's by now.
         name_of=lambda each: each.description or "",
@@ -145,7 +149,6 @@ KINDS = (
     ),
 )
 VOLUME_TYPE = "openstack:blockstorage/volume:Volume"
-RECORD_TYPE = "openstack:dns/recordSet:RecordSet"
 
 
 def _deployment(export: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -190,9 +193,9 @@ def sweep(cloud: Any, export: Mapping[str, Any], stack: str, *, dry_run: bool = 
     """Delete the orphans of a stack; returns the sentences of what was done, and of what could not be."""
     known, pending = known_ids(export), pending_volumes(export)
     said = []
+    types = _types(export)
     for kind in KINDS:
-        if kind.title == RECORD and RECORD_TYPE not in _types(export):
-            # Not every DNS service in a catalogue answers, and this stack has no use for it.
+        if kind.only_with and kind.only_with not in types:
             continue
         names = kind.names(stack)
         try:

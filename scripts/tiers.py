@@ -20,12 +20,17 @@ from swarmhub.errors import UserError
 
 MACHINE_MEMORY_MB = 2500
 CLOUD_TESTS = "tests/cloud"
-STORAGE_TESTS = f"{CLOUD_TESTS}/test_storage.py"
-IMAGES_TESTS = f"{CLOUD_TESTS}/test_images.py"
-DNS_TESTS = f"{CLOUD_TESTS}/test_dns.py"
-MACHINES_TESTS = f"{CLOUD_TESTS}/test_existing_machines.py"
-# Each has a tier of its own.
-LONG_TESTS = (STORAGE_TESTS, IMAGES_TESTS, DNS_TESTS, MACHINES_TESTS)
+# Each a tier of its own, for whoever changes what it is about.
+LONG_TESTS = {
+    # Half an hour of three machines: what outlives them.
+    "storage": f"{CLOUD_TESTS}/test_storage.py",
+    # Emulated machines push and pull whole images: how they are built and handed out.
+    "images": f"{CLOUD_TESTS}/test_images.py",
+    # A cloud of its own, with Designate: the records.
+    "dns": f"{CLOUD_TESTS}/test_dns.py",
+    # Several ups on real kernels: what existing machines do with homes.
+    "machines": f"{CLOUD_TESTS}/test_existing_machines.py",
+}
 
 
 def require_builder() -> None:
@@ -117,38 +122,19 @@ TIERS = (
         commands=(
             python(
                 *("pytest", "--capture=no", "--verbose", CLOUD_TESTS),
-                *(f"--ignore={each}" for each in LONG_TESTS),
+                *(f"--ignore={each}" for each in LONG_TESTS.values()),
             ),
         ),
         needs=require_cloud,
     ),
-    Tier(
-        name="storage",
-        commands=(python("pytest", "--capture=no", "--verbose", STORAGE_TESTS),),
-        needs=require_cloud,
-        # Half an hour of three machines: for whoever changes what outlives them.
-        by_name_only=True,
-    ),
-    Tier(
-        name="images",
-        commands=(python("pytest", "--capture=no", "--verbose", IMAGES_TESTS),),
-        needs=require_cloud,
-        # Emulated machines push and pull whole images: for whoever changes how they are built or handed out.
-        by_name_only=True,
-    ),
-    Tier(
-        name="dns",
-        commands=(python("pytest", "--capture=no", "--verbose", DNS_TESTS),),
-        needs=require_cloud,
-        # A cloud of its own, with Designate: for whoever changes the records.
-        by_name_only=True,
-    ),
-    Tier(
-        name="machines",
-        commands=(python("pytest", "--capture=no", "--verbose", MACHINES_TESTS),),
-        needs=require_cloud,
-        # Several ups on real kernels: for whoever changes what existing machines do with homes.
-        by_name_only=True,
+    *(
+        Tier(
+            name=name,
+            commands=(python("pytest", "--capture=no", "--verbose", tests),),
+            needs=require_cloud,
+            by_name_only=True,
+        )
+        for name, tests in LONG_TESTS.items()
     ),
 )
 

@@ -33,7 +33,7 @@ docker ps -a
 for container in $(docker ps -aq); do docker logs --tail 50 "$container"; done
 journalctl --unit docker --lines 100 --no-pager
 """
-HAVE_TIERS_OF_THEIR_OWN = {Path(each).stem for each in LONG_TESTS}
+HAVE_TIERS_OF_THEIR_OWN = {Path(each).stem for each in LONG_TESTS.values()}
 PHASES = pytest.StashKey[Phases]()
 FAILED = pytest.StashKey[bool]()
 

@@ -5,9 +5,7 @@ Each `up` ends with a probe that finds the hub by that name; in the first the AC
 
 from __future__ import annotations
 
-import copy
 import subprocess
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,40 +16,37 @@ from openstack.connection import Connection
 from live.names import resolve
 from rehearsal.inside import DNS_ZONE
 from rehearsal.network import HOST_ADDRESS
-from scripts.progress import Progress
 from scripts.stack import ChangeFailed, Stack
-from tests.cloud.conftest import CLOUD, FAILED, configuration_for_tests, keep_logs
+from tests.cloud.course import Course, ending
 from tests.cloud.inventory import list_project
 from tests.support.phases import Phases
 
 DOMAIN = f"spring.{DNS_ZONE}"
 
 
-class Course:
-    """The stack under test, whose name changes as the course goes on."""
+class NamedCourse(Course):
+    """One whose name changes."""
+
+    subject = "dns"
 
     def __init__(
         self, make_stack: Callable[..., Stack], connection: Connection, phases: Phases, zone: Any
     ) -> None:
-        self._make, self._phases = make_stack, phases
-        self._name = f"test-{uuid.uuid4().hex[:6]}"
-        self._connection, self._zone = connection, zone
+        super().__init__(make_stack, connection, phases)
+        self._zone = zone
         self.configure({})
 
     def configure(self, hub: dict[str, Any], tls: dict[str, Any] | None = None) -> None:
-        configuration = copy.deepcopy(configuration_for_tests())
-        configuration["config"]["swarmhub:hub"] |= {"domain": DOMAIN, "dns_zone": DNS_ZONE, **hub}
-        configuration["config"]["swarmhub:tls"] = tls or configuration["config"]["swarmhub:tls"]
-        self.stack = self._make(self._name, configuration, {})
+        def change(config: dict[str, Any]) -> None:
+            config["swarmhub:hub"] |= {"domain": DOMAIN, "dns_zone": DNS_ZONE, **hub}
+            config["swarmhub:tls"] = tls or config["swarmhub:tls"]
 
-    def change(self, operation: str, what: str) -> Progress:
-        with self._phases.phase(f"dns: {what}"):
-            return self.stack.change(operation)
+        self.take(change)
 
     @property
     def records(self) -> dict[str, list[str]]:
         """The addresses in the zone, as the DNS service has them."""
-        listed = self._connection.dns.recordsets(self._zone.id)
+        listed = self.connection.dns.recordsets(self._zone.id)
         return {each.name: each.records for each in listed if each.type == "A" and each.status == "ACTIVE"}
 
 
@@ -74,18 +69,13 @@ def course(
     request: pytest.FixtureRequest,
     phases: Phases,
     zone: Any,
-) -> Iterator[Course]:
-    course = Course(make_stack, connection, phases, zone)
-    yield course
-    if request.config.stash.get(FAILED, False):
-        keep_logs(course.stack, connection)
-    if course.stack.exists() and course.stack.count_resources():
-        course.stack.mend(cloud=CLOUD)
-        course.change("destroy", "destroy, in the end")
+) -> Iterator[NamedCourse]:
+    with ending(NamedCourse(make_stack, connection, phases, zone), request.config) as course:
+        yield course
 
 
 @pytest.fixture(scope="module")
-def address(course: Course) -> str:
+def address(course: NamedCourse) -> str:
     """Up with the name and a certificate for it; the hub's address."""
     course.configure({})
     course.change("up", "up")
@@ -112,7 +102,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {"issuer": "files", "trusted_ca_file": str(ca)} | {key: str(file) for key, file in files.items()}
 
 
-def test_a_zone_that_the_project_has_not_is_refused(course: Course) -> None:
+def test_a_zone_that_the_project_has_not_is_refused(course: NamedCourse) -> None:
     missing = DNS_ZONE.replace("zones", "zonse")
     course.configure({"domain": f"spring.{missing}", "dns_zone": missing})
     with pytest.raises(ChangeFailed) as failure:
@@ -123,18 +113,18 @@ def test_a_zone_that_the_project_has_not_is_refused(course: Course) -> None:
     assert course.stack.count_resources() == 0
 
 
-def test_up_makes_the_record(course: Course, address: str) -> None:
+def test_up_makes_the_record(course: NamedCourse, address: str) -> None:
     assert course.records == {f"{DOMAIN}.": [address]}
     assert course.stack.outputs()["url"] == f"https://{DOMAIN}"
     assert resolve(DOMAIN, HOST_ADDRESS) == {address}
 
 
-def test_nothing_changes_without_a_change(course: Course, address: str) -> None:
-    assert set(course.stack.change("up", "--expect-no-changes").counts) == {"unchanged"}
+def test_nothing_changes_without_a_change(course: NamedCourse, address: str) -> None:
+    course.expect_no_changes()
 
 
 def test_with_subdomains_every_name_below_leads_there_too(
-    course: Course, address: str, certificate: dict[str, Any]
+    course: NamedCourse, address: str, certificate: dict[str, Any]
 ) -> None:
     course.configure({"subdomains": True}, certificate)
     course.change("up", "up with subdomains")
@@ -143,7 +133,7 @@ def test_with_subdomains_every_name_below_leads_there_too(
 
 
 def test_destroy_takes_the_records_and_leaves_the_zone(
-    course: Course, address: str, connection: Connection, zone: Any
+    course: NamedCourse, address: str, connection: Connection, zone: Any
 ) -> None:
     course.change("destroy", "destroy")
     assert course.records == {}

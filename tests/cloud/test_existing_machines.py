@@ -7,12 +7,10 @@ goes with its homes kept, comes back, goes with nothing kept, and comes back to 
 from __future__ import annotations
 
 import base64
-import copy
 import json
 import subprocess
 import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,11 +23,10 @@ from components.generated import MAKE_HOST_KEY
 from live.deployment import Manager
 from rehearsal.host import run
 from rehearsal.inside import EXTERNAL_NETWORK, GUEST_IMAGE
-from rehearsal.network import name_of
-from scripts.progress import Progress
+from rehearsal.network import HOST_ADDRESS, name_of
 from scripts.stack import ChangeFailed, Stack
 from swarmhub.plan import HOMES_DIRECTORY, MOUNT_POINT
-from tests.cloud.conftest import CLOUD, FAILED, configuration_for_tests, keep_logs
+from tests.cloud.course import Course, ending
 from tests.cloud.inventory import list_project
 from tests.cloud.machines import Machine
 from tests.cloud.students import Notebook
@@ -104,7 +101,7 @@ def bare_machines(connection: Connection, key_file: Path) -> Iterator[Machines]:
         inner = made(network.create_network(name=NAME), network.delete_network)
         subnet = made(
             network.create_subnet(
-                name=NAME, network_id=inner.id, ip_version=4, cidr=CIDR, dns_nameservers=["172.24.4.1"]
+                name=NAME, network_id=inner.id, ip_version=4, cidr=CIDR, dns_nameservers=[HOST_ADDRESS]
             ),
             network.delete_subnet,
         )
@@ -180,43 +177,43 @@ def delete_volume(connection: Connection, volume: Any) -> None:
     storage.wait_for_delete(volume)
 
 
-class Course:
-    """The stack under test, whose configuration changes as the course goes on."""
+class MachinesCourse(Course):
+    """One whose storage changes."""
 
-    def __init__(self, make_stack: Callable[..., Stack], machines: Machines, phases: Phases) -> None:
-        self._make, self._phases, self.machines = make_stack, phases, machines
-        self._name = f"test-{uuid.uuid4().hex[:6]}"
+    subject = "machines"
+
+    def __init__(
+        self, make_stack: Callable[..., Stack], connection: Connection, phases: Phases, machines: Machines
+    ) -> None:
+        super().__init__(make_stack, connection, phases)
+        self.machines = machines
         self.configure({"kind": "none"})
 
     def configure(self, storage: dict[str, Any]) -> None:
         machines = self.machines
-        configuration = copy.deepcopy(configuration_for_tests())
-        config = configuration["config"]
 
         def host(name: str, **more: str) -> dict[str, str]:
             key = machines.by_name[name].reached.host_key
             return {"address": machines.addresses[name], "host_key": key, **more}
 
-        config["swarmhub:site"] = {
-            "kind": "existing",
-            "ssh_user": USER,
-            "private_key_file": str(machines.key_file),
-            "subnet_cidr": CIDR,
-            "name_server": config["swarmhub:site"]["name_server"],
-        }
-        config["swarmhub:machines"] = {
-            "hosts": {
-                "manager": host("manager", public_address=machines.public_address),
-                "workers": [host("worker")],
+        def change(config: dict[str, Any]) -> None:
+            config["swarmhub:site"] = {
+                "kind": "existing",
+                "ssh_user": USER,
+                "private_key_file": str(machines.key_file),
+                "subnet_cidr": CIDR,
+                "name_server": config["swarmhub:site"]["name_server"],
             }
-        }
-        config["swarmhub:storage"] = {"keep_after_destroy": False, **storage}
-        config["swarmhub:hub"]["domain"] = name_of(machines.public_address)
-        self.stack = self._make(self._name, configuration, {})
+            config["swarmhub:machines"] = {
+                "hosts": {
+                    "manager": host("manager", public_address=machines.public_address),
+                    "workers": [host("worker")],
+                }
+            }
+            config["swarmhub:storage"] = {"keep_after_destroy": False, **storage}
+            config["swarmhub:hub"]["domain"] = name_of(machines.public_address)
 
-    def change(self, operation: str, what: str) -> Progress:
-        with self._phases.phase(f"machines: {what}"):
-            return self.stack.change(operation)
+        self.take(change)
 
     def on_manager(self, script: str) -> str:
         return self.machines.by_name["manager"].run(script)
@@ -224,10 +221,6 @@ class Course:
 
 def on_device(*, keep: bool) -> dict[str, Any]:
     return {"kind": "device", "device": DEVICE, "home_quota_gb": 0.1, "keep_after_destroy": keep}
-
-
-def without(lines: Sequence[str], *beginnings: str) -> list[str]:
-    return [line for line in lines if not any(each in line for each in beginnings)]
 
 
 @pytest.fixture(scope="module")
@@ -253,18 +246,13 @@ def course(
     request: pytest.FixtureRequest,
     phases: Phases,
     machines: Machines,
-) -> Iterator[Course]:
-    course = Course(make_stack, machines, phases)
-    yield course
-    if request.config.stash.get(FAILED, False):
-        keep_logs(course.stack, connection)
-    if course.stack.exists() and course.stack.count_resources():
-        course.stack.mend(cloud=CLOUD)
-        course.change("destroy", "destroy, in the end")
+) -> Iterator[MachinesCourse]:
+    with ending(MachinesCourse(make_stack, connection, phases, machines), request.config) as course:
+        yield course
 
 
 @pytest.fixture(scope="module")
-def written(course: Course) -> str:
+def written(course: MachinesCourse) -> str:
     """Up with homes on the disk; what a student wrote there."""
     course.configure(on_device(keep=True))
     course.change("up", "up with homes on a blank disk")
@@ -272,7 +260,7 @@ def written(course: Course) -> str:
     return course.on_manager(f"cd {HOMES_DIRECTORY}\n{CHECKSUMS}")
 
 
-def test_a_disk_that_holds_something_else_is_refused(course: Course) -> None:
+def test_a_disk_that_holds_something_else_is_refused(course: MachinesCourse) -> None:
     course.on_manager(f"mkfs.ext4 -q -L precious {DEVICE}")
     course.configure(on_device(keep=True))
     with pytest.raises(ChangeFailed) as failure:
@@ -283,7 +271,7 @@ def test_a_disk_that_holds_something_else_is_refused(course: Course) -> None:
     course.on_manager(f"wipefs --all --quiet {DEVICE}; dd if=/dev/zero of={DEVICE} bs=1M status=none || true")
 
 
-def test_homes_are_on_the_disk_and_have_quotas(course: Course, written: str) -> None:
+def test_homes_are_on_the_disk_and_have_quotas(course: MachinesCourse, written: str) -> None:
     assert written.count("file-") == 20
     assert written.splitlines()[-2:] == ["grace 1000:1000 700", "grace"]
     source = course.on_manager(f"findmnt -n -o SOURCE,FSTYPE,OPTIONS {MOUNT_POINT}").split()
@@ -291,12 +279,12 @@ def test_homes_are_on_the_disk_and_have_quotas(course: Course, written: str) -> 
     assert "prjquota" in source[2]
     log = course.stack.log("up").read_text()
     assert "of 0.1 GB, removed" in log
-    assert set(course.stack.change("up", "--expect-no-changes").counts) == {"unchanged"}
+    course.expect_no_changes()
 
 
-def test_destroy_keeps_the_homes_and_nothing_else(course: Course, written: str) -> None:
+def test_destroy_keeps_the_homes_and_nothing_else(course: MachinesCourse, written: str) -> None:
     course.change("destroy", "destroy, homes kept")
-    assert without(course.machines.differences(), STATE) == []
+    assert [line for line in course.machines.differences() if STATE not in line] == []
     course.on_manager(f"mount -o ro {DEVICE} /mnt")
     try:
         assert course.on_manager(f"cd /mnt/homes\n{CHECKSUMS}") == written
@@ -304,7 +292,7 @@ def test_destroy_keeps_the_homes_and_nothing_else(course: Course, written: str) 
         course.on_manager("umount /mnt")
 
 
-def test_the_next_up_takes_them_up_again(course: Course, written: str) -> None:
+def test_the_next_up_takes_them_up_again(course: MachinesCourse, written: str) -> None:
     course.configure(on_device(keep=False))
     course.change("up", "up with the homes of before")
     assert course.on_manager(f"cd {HOMES_DIRECTORY}\n{CHECKSUMS}") == written
@@ -316,7 +304,9 @@ def test_the_next_up_takes_them_up_again(course: Course, written: str) -> None:
     )
 
 
-def test_destroy_without_keeping_leaves_the_machines_as_they_were(course: Course, written: str) -> None:
+def test_destroy_without_keeping_leaves_the_machines_as_they_were(
+    course: MachinesCourse, written: str
+) -> None:
     course.change("destroy", "destroy, nothing kept")
     assert course.machines.differences() == []
     course.on_manager(f"mount -o ro {DEVICE} /mnt")
@@ -326,7 +316,7 @@ def test_destroy_without_keeping_leaves_the_machines_as_they_were(course: Course
         course.on_manager("umount /mnt")
 
 
-def test_homes_in_a_directory_of_the_operators_have_quotas_too(course: Course) -> None:
+def test_homes_in_a_directory_of_the_operators_have_quotas_too(course: MachinesCourse) -> None:
     course.on_manager(
         f"mkdir -p {Path(DIRECTORY).parent} && mount -o pquota {DEVICE} {Path(DIRECTORY).parent} && "
         f"mkdir -p {DIRECTORY} && echo mine >{DIRECTORY}/theirs"

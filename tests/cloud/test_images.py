@@ -6,17 +6,16 @@ server runs.
 
 from __future__ import annotations
 
-import copy
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openstack.connection import Connection
 
 from scripts.progress import Progress
 from scripts.stack import Stack
-from tests.cloud.conftest import CLOUD, FAILED, configuration_for_tests, keep_logs
+from tests.cloud.course import Course, ending
 from tests.cloud.machines import Machine, find_machines
 from tests.cloud.students import Notebook
 from tests.support.phases import Phases
@@ -27,23 +26,25 @@ PRINT_VERSION = "import tiny; print(tiny.version)"
 LIST_TAGS = "docker image ls --format '{{.Repository}}:{{.Tag}}'"
 
 
-class Course:
-    """The stack under test, whose images change as the course goes on."""
+class BuildingCourse(Course):
+    """One whose images change."""
 
-    def __init__(self, make_stack: Callable[..., Stack], phases: Phases, directory: Path) -> None:
-        self._make, self._phases, self.directory = make_stack, phases, directory
-        self._name = f"test-{uuid.uuid4().hex[:6]}"
-        self.configure()
+    subject = "images"
 
-    def configure(self) -> None:
-        configuration = copy.deepcopy(configuration_for_tests())
-        hub = configuration["config"]["swarmhub:hub"]
+    def __init__(
+        self, make_stack: Callable[..., Stack], connection: Connection, phases: Phases, directory: Path
+    ) -> None:
+        super().__init__(make_stack, connection, phases)
+        self.directory = directory
+        self.take(self._offer)
+
+    def _offer(self, config: dict[str, Any]) -> None:
+        hub = config["swarmhub:hub"]
         del hub["images"]["user"]
         hub["environments"] = [
             {"name": "Plain", "image": USER_IMAGE},
             {"name": "Tiny", "build": str(self.directory), "image": USER_IMAGE, "default": True},
         ]
-        self.stack = self._make(self._name, configuration, {})
 
     def write(self, version: str) -> None:
         """Have that version of the package in the directory of the environment."""
@@ -52,10 +53,6 @@ class Course:
             old.unlink()
         for name, content in requirements_files(version).items():
             (self.directory / name).write_bytes(content)
-
-    def change(self, operation: str, what: str) -> Progress:
-        with self._phases.phase(f"images: {what}"):
-            return self.stack.change(operation)
 
     @property
     def machines(self) -> dict[str, Machine]:
@@ -74,18 +71,14 @@ def course(
     request: pytest.FixtureRequest,
     phases: Phases,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Course]:
-    course = Course(make_stack, phases, tmp_path_factory.mktemp("environments") / "tiny")
-    yield course
-    if request.config.stash.get(FAILED, False):
-        keep_logs(course.stack, connection)
-    if course.stack.exists() and course.stack.count_resources():
-        course.stack.mend(cloud=CLOUD)
-        course.change("destroy", "destroy, in the end")
+) -> Iterator[BuildingCourse]:
+    directory = tmp_path_factory.mktemp("environments") / "tiny"
+    with ending(BuildingCourse(make_stack, connection, phases, directory), request.config) as course:
+        yield course
 
 
 @pytest.fixture(scope="module")
-def first(course: Course) -> list[str]:
+def first(course: BuildingCourse) -> list[str]:
     """Up with the first version; its image as the manager has it."""
     course.write("1.0")
     course.change("up", "up with a built environment")
@@ -93,20 +86,20 @@ def first(course: Course) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def notebook(course: Course, first: list[str], phases: Phases) -> Notebook:
+def notebook(course: BuildingCourse, first: list[str], phases: Phases) -> Notebook:
     with phases.phase("images: a student's server and kernel"):
         return Notebook.start(course.stack, "grace")
 
 
 @pytest.fixture(scope="module")
-def changed(course: Course, notebook: Notebook) -> Progress:
+def changed(course: BuildingCourse, notebook: Notebook) -> Progress:
     """Up with another version while a student works in the first."""
     course.write("2.0")
     return course.change("up", "up with a changed environment")
 
 
 def test_a_student_works_in_an_image_that_up_has_built(
-    course: Course, first: list[str], notebook: Notebook
+    course: BuildingCourse, first: list[str], notebook: Notebook
 ) -> None:
     assert len(first) == 1
     assert course.built_images("worker-1") == first
@@ -114,7 +107,7 @@ def test_a_student_works_in_an_image_that_up_has_built(
 
 
 def test_a_changed_directory_is_a_new_image_and_running_servers_stay(
-    course: Course, first: list[str], notebook: Notebook, changed: Progress
+    course: BuildingCourse, first: list[str], notebook: Notebook, changed: Progress
 ) -> None:
     there = course.built_images("worker-1")
     assert len(there) == 2

@@ -9,13 +9,11 @@ wherever it is, so that one that fails hides no other.
 from __future__ import annotations
 
 import base64
-import copy
 import json
 import re
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,7 +29,7 @@ from scripts.progress import Progress
 from scripts.stack import ChangeFailed, Stack
 from swarmhub.plan import HOME_OWNER_ID, HOMES_DIRECTORY, MOUNT_POINT, PROBE_USER, STATE_MOUNT_POINT
 from swarmhub.text import cloud_config
-from tests.cloud.conftest import CLOUD, FAILED, configuration_for_tests, keep_logs
+from tests.cloud.course import Course, ending
 from tests.cloud.inventory import list_project
 from tests.cloud.machines import Machine, find_machines, find_probe_token
 from tests.cloud.students import Notebook
@@ -117,29 +115,28 @@ sync $device
 """
 
 
-class Course:
-    """The stack under test, whose configuration changes as the course goes on."""
+class StorageCourse(Course):
+    """One whose storage changes."""
+
+    subject = "storage"
 
     def __init__(self, make_stack: Callable[..., Stack], connection: Connection, phases: Phases) -> None:
-        self.name = f"test-{uuid.uuid4().hex[:6]}"
-        self._make, self._phases = make_stack, phases
-        self.connection = connection
+        super().__init__(make_stack, connection, phases)
         self.machines: dict[str, Machine] = {}
         self.configure({"size_gb": 2, **KEPT})
 
     def configure(self, section: dict[str, Any], **machines: Any) -> None:
-        configuration = copy.deepcopy(configuration_for_tests())
-        configuration["config"]["swarmhub:storage"] = section
-        configuration["config"]["swarmhub:machines"] |= machines
-        self.stack = self._make(self.name, configuration, {})
+        def change(config: dict[str, Any]) -> None:
+            config["swarmhub:storage"] = section
+            config["swarmhub:machines"] |= machines
+
+        self.take(change)
 
     def change(self, operation: str, what: str, *options: str) -> Progress:
-        """Run it and time it."""
         if operation == "destroy":
             # Of an earlier stage that did not get as far as to lift it.
             self.stack.pulumi.ask("state", "unprotect", "--all", "--yes")
-        with self._phases.phase(f"storage: {what}"):
-            progress = self.stack.change(operation, *options)
+        progress = super().change(operation, what, *options)
         self.machines = find_machines(self.stack) if operation == "up" else {}
         return progress
 
@@ -156,9 +153,6 @@ class Course:
         with pytest.raises(ChangeFailed) as failure:
             self.stack.change(operation)
         return list(failure.value.errors)
-
-    def expect_no_changes(self) -> None:
-        assert set(self.stack.change("up", "--expect-no-changes").counts) == {"unchanged"}
 
     @property
     def prefix(self) -> str:
@@ -207,9 +201,7 @@ class Course:
         return done.stdout
 
     def end(self) -> None:
-        if self.stack.exists() and self.stack.count_resources():
-            self.stack.mend(cloud=CLOUD)
-            self.change("destroy", "destroy, in the end")
+        super().end()
         for volume in self.volumes.values():
             self.connection.block_storage.delete_volume(volume)
 
@@ -226,12 +218,9 @@ def inner_address(server: Any) -> str:
 @pytest.fixture(scope="module")
 def course(
     make_stack: Callable[..., Stack], connection: Connection, request: pytest.FixtureRequest, phases: Phases
-) -> Iterator[Course]:
-    course = Course(make_stack, connection, phases)
-    yield course
-    if request.config.stash.get(FAILED, False):
-        keep_logs(course.stack, connection)
-    course.end()
+) -> Iterator[StorageCourse]:
+    with ending(StorageCourse(make_stack, connection, phases), request.config) as course:
+        yield course
 
 
 def checksums(machine: Machine) -> str:
@@ -242,7 +231,7 @@ def checksums(machine: Machine) -> str:
     )
 
 
-def fail_to_start(course: Course) -> tuple[str, float]:
+def fail_to_start(course: StorageCourse) -> tuple[str, float]:
     """Start a server that cannot have its home; what its user is told, and after how many seconds."""
     outputs = course.stack.outputs()
     secrets = {"user_password": outputs["user_password"], "probe_token": find_probe_token(course.stack)}
@@ -257,7 +246,7 @@ def fail_to_start(course: Course) -> tuple[str, float]:
     return done.stderr, float(match[1])
 
 
-def fail_to_start_without_nfs(course: Course, machine: str) -> tuple[str, float]:
+def fail_to_start_without_nfs(course: StorageCourse, machine: str) -> tuple[str, float]:
     """The same while that machine's file server is stopped."""
     course.machines[machine].run("systemctl stop nfs-server")
     try:
@@ -267,14 +256,14 @@ def fail_to_start_without_nfs(course: Course, machine: str) -> tuple[str, float]
 
 
 @pytest.fixture(scope="module")
-def storage_machine(course: Course) -> Machine:
+def storage_machine(course: StorageCourse) -> Machine:
     """The machine of the homes, outside the swarm."""
     course.bring("up with a storage machine", {"size_gb": 2, **KEPT}, **STORAGE_MACHINE)
     return course.machines["storage"]
 
 
 @pytest.fixture(scope="module")
-def notebook(course: Course, storage_machine: Machine, phases: Phases) -> Notebook:
+def notebook(course: StorageCourse, storage_machine: Machine, phases: Phases) -> Notebook:
     with phases.phase("storage: a student's server and kernel"):
         return Notebook.start(course.stack, STUDENT)
 
@@ -287,7 +276,7 @@ def written(notebook: Notebook, storage_machine: Machine) -> str:
 
 
 def test_a_storage_machine_holds_the_homes_and_nothing_else(
-    course: Course, storage_machine: Machine, written: str
+    course: StorageCourse, storage_machine: Machine, written: str
 ) -> None:
     assert written.count("file-") == 40
     assert written.splitlines()[-2:] == [f"{HOME_OWNER_ID}:{HOME_OWNER_ID} 700", STUDENT]
@@ -303,7 +292,7 @@ def test_a_storage_machine_holds_the_homes_and_nothing_else(
 
 
 def test_a_full_home_is_said_in_words_and_a_raised_quota_helps_at_once(
-    course: Course, notebook: Notebook, written: str
+    course: StorageCourse, notebook: Notebook, written: str
 ) -> None:
     assert abs(float(notebook.run(HOME_GB)) - QUOTA_GB) < 0.001
     assert "No space left on device" in notebook.run(FILL_IN_A_TERMINAL)
@@ -323,7 +312,7 @@ def test_a_full_home_is_said_in_words_and_a_raised_quota_helps_at_once(
 
 
 def test_writes_wait_for_a_storage_machine_that_was_reset(
-    course: Course, notebook: Notebook, storage_machine: Machine, written: str, phases: Phases
+    course: StorageCourse, notebook: Notebook, storage_machine: Machine, written: str, phases: Phases
 ) -> None:
     worker = course.machines["worker-1"]
     notebook.run(START_WRITING)
@@ -348,7 +337,7 @@ def test_writes_wait_for_a_storage_machine_that_was_reset(
 
 
 def test_a_start_without_the_storage_machine_fails_soon_with_the_reason(
-    course: Course, storage_machine: Machine, phases: Phases
+    course: StorageCourse, storage_machine: Machine, phases: Phases
 ) -> None:
     said, seconds = fail_to_start_without_nfs(course, "storage")
     phases.seconds["storage: a start without storage fails"] = seconds
@@ -357,12 +346,14 @@ def test_a_start_without_the_storage_machine_fails_soon_with_the_reason(
 
 
 @pytest.fixture(scope="module")
-def grown(course: Course, written: str) -> Progress:
+def grown(course: StorageCourse, written: str) -> Progress:
     """The stack with a larger volume, and protected."""
     return course.bring("up, volume grown", {"size_gb": 3, **KEPT, "protect": True}, **STORAGE_MACHINE)
 
 
-def test_the_volume_grows_in_use(course: Course, grown: Progress, written: str, notebook: Notebook) -> None:
+def test_the_volume_grows_in_use(
+    course: StorageCourse, grown: Progress, written: str, notebook: Notebook
+) -> None:
     assert course.volumes["data"].size == 3
     blocks, size = course.machines["storage"].run(f"stat -f -c '%b %S' {MOUNT_POINT}").split()
     assert int(blocks) * int(size) > 2.8 * 1024**3
@@ -371,7 +362,7 @@ def test_the_volume_grows_in_use(course: Course, grown: Progress, written: str, 
     assert notebook.run("print(6 * 7)") == "42\n"
 
 
-def test_a_protected_stack_is_not_destroyed(course: Course, grown: Progress) -> None:
+def test_a_protected_stack_is_not_destroyed(course: StorageCourse, grown: Progress) -> None:
     before = list_project(course.connection)
     errors = course.refuse("destroy", {"size_gb": 3, **KEPT, "protect": True}, **STORAGE_MACHINE)
     assert "protect" in " ".join(errors)
@@ -379,7 +370,7 @@ def test_a_protected_stack_is_not_destroyed(course: Course, grown: Progress) -> 
     course.expect_no_changes()
 
 
-def test_the_volume_does_not_shrink(course: Course, grown: Progress) -> None:
+def test_the_volume_does_not_shrink(course: StorageCourse, grown: Progress) -> None:
     [error] = course.refuse("up", {"size_gb": 2, **KEPT}, **STORAGE_MACHINE)
     assert error == (
         f"storage.size_gb: the volume swarmhub-{course.name}-data has 3 GB and cannot shrink to 2 GB. "
@@ -387,7 +378,7 @@ def test_the_volume_does_not_shrink(course: Course, grown: Progress) -> None:
     )
 
 
-def test_homes_in_use_do_not_move_to_another_machine(course: Course, grown: Progress) -> None:
+def test_homes_in_use_do_not_move_to_another_machine(course: StorageCourse, grown: Progress) -> None:
     [error] = course.refuse("up", {"size_gb": 3, **KEPT})
     assert error.startswith(
         f"machines.storage: the volume swarmhub-{course.name}-data is in use on the storage machine. "
@@ -395,7 +386,7 @@ def test_homes_in_use_do_not_move_to_another_machine(course: Course, grown: Prog
 
 
 def test_replaced_machines_find_everything_again(
-    course: Course, grown: Progress, written: str, notebook: Notebook
+    course: StorageCourse, grown: Progress, written: str, notebook: Notebook
 ) -> None:
     servers = {name: course.server(name).id for name in ("manager", "storage", "worker-1")}
     hub = course.machines["manager"].run(STATE_OF_THE_HUB + CERTIFICATE)
@@ -420,7 +411,7 @@ def test_replaced_machines_find_everything_again(
 
 
 @pytest.fixture(scope="module")
-def kept(course: Course, written: str) -> dict[str, str]:
+def kept(course: StorageCourse, written: str) -> dict[str, str]:
     """What is to be found again after a destroy: the hub's state, and the volumes' ids by name."""
     known = {"hub": course.machines["manager"].run(STATE_OF_THE_HUB)}
     known |= {name: volume.id for name, volume in course.volumes.items()}
@@ -428,7 +419,7 @@ def kept(course: Course, written: str) -> dict[str, str]:
     return known
 
 
-def test_destroy_keeps_the_volumes_and_says_their_ids(course: Course, kept: dict[str, str]) -> None:
+def test_destroy_keeps_the_volumes_and_says_their_ids(course: StorageCourse, kept: dict[str, str]) -> None:
     assert list_project(course.connection) == [
         f"volume swarmhub-{course.name}-data",
         f"volume swarmhub-{course.name}-state",
@@ -438,13 +429,13 @@ def test_destroy_keeps_the_volumes_and_says_their_ids(course: Course, kept: dict
 
 
 @pytest.fixture(scope="module")
-def on_manager(course: Course) -> Course:
+def on_manager(course: StorageCourse) -> StorageCourse:
     """The stack with homes on the manager, on the volume that was kept."""
     course.bring("up, homes on the manager", {"size_gb": 3, **KEPT})
     return course
 
 
-def test_the_next_up_finds_the_volumes(kept: dict[str, str], on_manager: Course, written: str) -> None:
+def test_the_next_up_finds_the_volumes(kept: dict[str, str], on_manager: StorageCourse, written: str) -> None:
     manager = on_manager.machines["manager"]
     assert {name: volume.id for name, volume in on_manager.volumes.items()} == {
         name: kept[name] for name in ("data", "state")
@@ -455,7 +446,9 @@ def test_the_next_up_finds_the_volumes(kept: dict[str, str], on_manager: Course,
     on_manager.expect_no_changes()
 
 
-def test_a_start_without_the_managers_nfs_fails_with_the_reason(on_manager: Course, phases: Phases) -> None:
+def test_a_start_without_the_managers_nfs_fails_with_the_reason(
+    on_manager: StorageCourse, phases: Phases
+) -> None:
     said, seconds = fail_to_start_without_nfs(on_manager, "manager")
     phases.seconds["storage: a start without the manager's NFS fails"] = seconds
     # Its worker refuses at once, or waits for the server if it still holds a file from before.
@@ -464,12 +457,12 @@ def test_a_start_without_the_managers_nfs_fails_with_the_reason(on_manager: Cour
 
 
 @pytest.fixture(scope="module")
-def without_homes(course: Course) -> Course:
+def without_homes(course: StorageCourse) -> StorageCourse:
     course.bring("up without homes", {"kind": "none", "keep_after_destroy": False})
     return course
 
 
-def test_without_homes_the_page_says_that_files_do_not_last(without_homes: Course) -> None:
+def test_without_homes_the_page_says_that_files_do_not_last(without_homes: StorageCourse) -> None:
     url = without_homes.stack.outputs()["url"]
     domain = url.removeprefix("https://")
     page = without_homes.machines["manager"].run(
@@ -479,7 +472,9 @@ def test_without_homes_the_page_says_that_files_do_not_last(without_homes: Cours
     without_homes.expect_no_changes()
 
 
-def test_a_manager_that_had_homes_lets_go_of_them(on_manager: Course, without_homes: Course) -> None:
+def test_a_manager_that_had_homes_lets_go_of_them(
+    on_manager: StorageCourse, without_homes: StorageCourse
+) -> None:
     manager = without_homes.machines["manager"]
     assert MOUNT_POINT not in manager.run("findmnt -n -l -o TARGET; cat /etc/fstab")
     running = manager.run("systemctl is-active nfs-server swarmhub-quota docker || true").split()
@@ -489,7 +484,7 @@ def test_a_manager_that_had_homes_lets_go_of_them(on_manager: Course, without_ho
 
 
 @pytest.fixture
-def file_server(without_homes: Course, phases: Phases) -> Iterator[tuple[Machine, str]]:
+def file_server(without_homes: StorageCourse, phases: Phases) -> Iterator[tuple[Machine, str]]:
     """A machine of somebody else in the machines' network, and its address there."""
     course, connection = without_homes, without_homes.connection
     network = connection.network.find_network(f"swarmhub-{course.name}-network", ignore_missing=False)
@@ -545,7 +540,7 @@ def serve(server: tuple[Machine, str], options: str) -> dict[str, Any]:
 
 
 def test_homes_on_a_server_that_is_there_already(
-    without_homes: Course, file_server: tuple[Machine, str]
+    without_homes: StorageCourse, file_server: tuple[Machine, str]
 ) -> None:
     course, (machine, address) = without_homes, file_server
     said = " ".join(course.refuse("up", serve(file_server, "rw,sync,root_squash,no_subtree_check")))
@@ -566,7 +561,7 @@ def test_homes_on_a_server_that_is_there_already(
     course.expect_no_changes()
 
 
-def test_a_foreign_file_system_stops_everything(without_homes: Course) -> None:
+def test_a_foreign_file_system_stops_everything(without_homes: StorageCourse) -> None:
     """The volume that was kept has been used for something else meanwhile."""
     course, storage = without_homes, without_homes.connection.block_storage
     volume = course.volumes.get("data") or storage.create_volume(
@@ -587,6 +582,6 @@ def test_a_foreign_file_system_stops_everything(without_homes: Course) -> None:
     assert label == "precious\n"
 
 
-def test_destroy_without_keeping_leaves_nothing(course: Course, without_homes: Course) -> None:
+def test_destroy_without_keeping_leaves_nothing(course: StorageCourse, without_homes: StorageCourse) -> None:
     course.change("destroy", "destroy, nothing kept")
     assert list_project(course.connection) == []

@@ -18,8 +18,8 @@ PROMPT_SECONDS = 5.0
 TABLE = "table bridge swarmhub"
 LOOK = """
 id=$(docker network inspect --format '{{.Id}}' hub 2>/dev/null) || exit 0
+is_namespace() { [ "$(stat --file-system --format %T "$namespace" 2>/dev/null)" = nsfs ]; }
 for namespace in /run/docker/netns/[0-9]*-${id%"${id#??????????}"}; do
-  is_namespace() { [ "$(stat --file-system --format %T "$namespace" 2>/dev/null)" = nsfs ]; }
   is_namespace || continue
   # It may go between the two.
   nsenter --net="$namespace" nft list tables || ! is_namespace
