@@ -5,9 +5,7 @@ Each `up` ends with a probe that finds the hub by that name; in the first the AC
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +17,7 @@ from rehearsal.network import HOST_ADDRESS
 from scripts.stack import ChangeFailed, Stack
 from tests.cloud.course import Course, ending
 from tests.cloud.inventory import list_project
+from tests.support.certificates import Authority
 from tests.support.phases import Phases
 
 DOMAIN = f"spring.{DNS_ZONE}"
@@ -82,24 +81,17 @@ def address(course: NamedCourse) -> str:
     return str(course.stack.outputs()["address"])
 
 
-def openssl(*arguments: str | Path) -> None:
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
-
-
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A certificate for the name and all below it, by a CA of the operator's, as ``tls`` names it."""
-    directory = tmp_path_factory.mktemp("certificate")
-    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    ca, ca_key, request = directory / "ca.pem", directory / "ca.key", directory / "hub.csr"
-    openssl("req", "-x509", *new, "-subj", "/CN=campus CA", "-keyout", ca_key, "-out", ca)
-    names = directory / "names"
-    names.write_text(f"subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN}\n")
-    files = {"certificate_file": directory / "hub.pem", "key_file": directory / "hub.key"}
-    openssl("req", *new, "-subj", "/CN=hub", "-keyout", files["key_file"], "-out", request)
-    signer = ("-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-extfile", names)
-    openssl("x509", "-req", "-in", request, *signer, "-out", files["certificate_file"])
-    return {"issuer": "files", "trusted_ca_file": str(ca)} | {key: str(file) for key, file in files.items()}
+    authority = Authority.make(tmp_path_factory.mktemp("certificate"))
+    certificate, key = authority.issue(DOMAIN)
+    return {
+        "issuer": "files",
+        "certificate_file": str(certificate),
+        "key_file": str(key),
+        "trusted_ca_file": str(authority.certificate),
+    }
 
 
 def test_a_zone_that_the_project_has_not_is_refused(course: NamedCourse) -> None:

@@ -6,11 +6,9 @@ import asyncio
 import json
 import socket
 import ssl
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -18,34 +16,22 @@ import pytest
 from live.probe import FixedResolver
 from swarmhub.text import OwnCertificate
 from tests.door.conftest import DOMAIN, RELOAD_SECONDS, STATE, Manager, curl, serial
+from tests.support.certificates import Authority
 
 END = "-----END CERTIFICATE-----\n"
 CA = "/var/lib/swarmhub/own-ca.pem"
 OWN = {"issuer": "files", "certificate_file": "unread.pem", "key_file": "unread.key"}
 
 
-def openssl(*arguments: str | Path) -> None:
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
-
-
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a CA of the operator's."""
-    directory = tmp_path_factory.mktemp("authority")
-    new = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    openssl(*new, "-subj", "/CN=campus CA", "-keyout", directory / "ca.key", "-out", directory / "ca.pem")
-    return directory
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.make(tmp_path_factory.mktemp("authority"))
 
 
-def issue(authority: Path) -> OwnCertificate:
+def issue(authority: Authority) -> OwnCertificate:
     """A new certificate for the hub's name."""
-    files = {name: authority / f"leaf.{name}" for name in ("key", "csr", "pem", "ext")}
-    files["ext"].write_text(f"subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN}\n")
-    new = ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=hub")
-    openssl(*new, "-keyout", files["key"], "-out", files["csr"])
-    signer = ("-CA", authority / "ca.pem", "-CAkey", authority / "ca.key", "-CAcreateserial")
-    openssl("x509", "-req", "-in", files["csr"], *signer, "-extfile", files["ext"], "-out", files["pem"])
-    return OwnCertificate(chain=files["pem"].read_text(), key=files["key"].read_text())
+    certificate, key = authority.issue(DOMAIN)
+    return OwnCertificate(chain=certificate.read_text(), key=key.read_text())
 
 
 def wait_until_served(manager: Manager) -> None:
@@ -75,9 +61,9 @@ def changed_over(manager: Manager) -> Iterator[None]:
 
 
 @pytest.fixture
-def own(certified: Manager, authority: Path) -> Iterator[Manager]:
+def own(certified: Manager, authority: Authority) -> Iterator[Manager]:
     with changed_over(certified):
-        (certified.files / CA.lstrip("/")).write_text((authority / "ca.pem").read_text())
+        (certified.files / CA.lstrip("/")).write_text(authority.certificate.read_text())
         certified.configure(own=issue(authority), tls=OWN)
         certified.ensure_front_door(changed="changed", orders="no-orders")
         wait_until_served(certified)
@@ -97,7 +83,7 @@ def test_a_certificate_from_files_is_served_and_nothing_renews_it(own: Manager) 
     ]
 
 
-def test_another_certificate_in_the_files_is_taken_up(own: Manager, authority: Path) -> None:
+def test_another_certificate_in_the_files_is_taken_up(own: Manager, authority: Authority) -> None:
     before = serial(own.served)
     own.configure(own=issue(authority), tls=OWN)
     own.ensure_front_door(changed="changed", orders="no-orders")
@@ -111,9 +97,9 @@ AT_STUDENT = ("--resolve", f"{STUDENT}:443:127.0.0.1", "--resolve", f"{STUDENT}:
 
 
 @pytest.fixture
-def by_host(certified: Manager, authority: Path) -> Iterator[Manager]:
+def by_host(certified: Manager, authority: Authority) -> Iterator[Manager]:
     with changed_over(certified):
-        (certified.files / CA.lstrip("/")).write_text((authority / "ca.pem").read_text())
+        (certified.files / CA.lstrip("/")).write_text(authority.certificate.read_text())
         certified.configure(own=issue(authority), tls=OWN, subdomains=True)
         certified.ensure_front_door(changed="changed", orders="no-orders")
         wait_until_served(certified)
