@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
 import pulumi
 import pulumi_docker as docker
@@ -144,9 +142,3 @@ class FrontDoor(pulumi.ComponentResource):
     @staticmethod
     def _read(path: str) -> docker.ContainerVolumeArgs:
         return docker.ContainerVolumeArgs(host_path=path, container_path=path, read_only=True)
-
-
-def trusted_ca_argument(plan: planned.Plan) -> str:
-    """The probe's option for an issuer that is not among the system's."""
-    path = plan.certificate.trusted_ca_file
-    return f" --ca-file {shlex.quote(str(Path(PROJECT_DIRECTORY, path)))}" if path else ""

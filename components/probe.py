@@ -4,31 +4,43 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 import pulumi
 from pulumi_command import local
 
-from components.front_door import trusted_ca_argument
 from components.hub import Hub
 from components.remote_host import RemoteHost
 from components.swarm import verified_ssh_options
 from swarmhub import plan as planned
-from swarmhub.text import PROJECT_DIRECTORY, START_TIMEOUT_SECONDS
+from swarmhub.text import CERTIFICATE_DIRECTORY, PROJECT_DIRECTORY, START_TIMEOUT_SECONDS
 
-LOGS = "; ".join(
+SHOW_LOGS = "; ".join(
     (
         "docker service ps --no-trunc hub proxy",
         "docker service logs --tail 40 hub",
         "docker logs --tail 10 front-door",
     )
 )
+PRINT_CERTIFICATE = f"sudo -n cat {CERTIFICATE_DIRECTORY}/fullchain.pem"
 
 
-def logs_command(host: RemoteHost) -> pulumi.Output[str]:
-    """What the probe runs when a step fails: the hub's own words, fetched from the manager."""
+def command_on(host: RemoteHost, script: str) -> pulumi.Output[str]:
+    """The ssh command that runs a script of the probe's there."""
     return pulumi.Output.all(verified_ssh_options(host), host.user, host.address).apply(
-        lambda parts: shlex.join(["ssh", *parts[0], f"{parts[1]}@{parts[2]}", LOGS])
+        lambda parts: shlex.join(["ssh", *parts[0], f"{parts[1]}@{parts[2]}", script])
     )
+
+
+def certificate_arguments(plan: planned.Plan, host: RemoteHost) -> pulumi.Input[str]:
+    """The probe's options for an issuer that is not among the system's."""
+    path = plan.certificate.trusted_ca_file
+    from_file = f" --ca-file {shlex.quote(str(Path(PROJECT_DIRECTORY, path)))}" if path else ""
+    if not plan.certificate.issuer.is_for_trial:
+        return from_file
+    # ssh has verified the manager, and the manager has the certificate.
+    command = command_on(host, PRINT_CERTIFICATE)
+    return pulumi.Output.concat(from_file, " --certificate-command ", command.apply(shlex.quote))
 
 
 class Probe(pulumi.ComponentResource):
@@ -59,12 +71,12 @@ class Probe(pulumi.ComponentResource):
                 " --expect-home nfs4" if plan.homes else "",
                 f" --expect-quota-gb {plan.settings.storage.home_quota_gb if plan.has_quotas else 0:g}",
                 f" --start-timeout-seconds {START_TIMEOUT_SECONDS}",
-                trusted_ca_argument(plan),
+                certificate_arguments(plan, host),
                 "" if plan.certificate.exists else " --plain-http",
                 " --subdomains" if plan.settings.hub.subdomains else "",
                 f" --nameserver {plan.name_server}" if plan.name_server else "",
                 " --logs-command ",
-                logs_command(host).apply(shlex.quote),
+                command_on(host, SHOW_LOGS).apply(shlex.quote),
             ),
             dir=str(PROJECT_DIRECTORY),
             stdin=pulumi.Output.json_dumps(

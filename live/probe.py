@@ -43,7 +43,10 @@ FILE_SECONDS = 60.0
 QUOTA_SECONDS = 300.0
 CLEAN_UP_SECONDS = 180.0
 LOGS_SECONDS = 60.0
+CERTIFICATE_SECONDS = 60.0
 RETRY_SECONDS = 2.0
+
+CERTIFICATE_END = "-----END CERTIFICATE-----\n"
 
 GB = 1024**3
 # An NFS client rounds sizes up to the size of its transfers, of at most this (NFS_MAX_FILE_IO_SIZE).
@@ -65,7 +68,8 @@ class Target:
 
     ``address`` is connected to in place of what the name resolves to; ``expect_home`` is the file system type
     that a home must have, ``expect_quota_gb`` what it may hold; 0 is any amount. Without ``user_password`` a
-    login provider knows the users, and the probe's user is made by the hub's API.
+    login provider knows the users, and the probe's user is made by the hub's API. ``certificate_command``
+    prints the hub's own certificate, for one that nobody's system trusts.
     """
 
     url: URL
@@ -75,6 +79,7 @@ class Target:
     address: str | None = None
     nameserver: str | None = None
     ca_file: Path | None = None
+    certificate_command: str | None = None
     start_timeout_seconds: float = 300.0
     expect_home: str | None = None
     expect_quota_gb: float = 0.0
@@ -200,6 +205,7 @@ def read_target(options: argparse.Namespace, secrets: str) -> Target:
         address=options.address,
         nameserver=options.nameserver,
         ca_file=options.ca_file,
+        certificate_command=options.certificate_command,
         start_timeout_seconds=options.start_timeout_seconds,
         expect_home=options.expect_home,
         expect_quota_gb=options.expect_quota_gb,
@@ -213,6 +219,29 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
     if ca_file:
         context.load_verify_locations(cafile=ca_file)
     return context
+
+
+def trust_printed(context: ssl.SSLContext, command: str) -> None:
+    """Trust the first certificate that a command prints, and none that it may have signed.
+
+    Raises ``JupyterError`` with the command's words when it prints none.
+    """
+    try:
+        done = subprocess.run(
+            shlex.split(command),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=CERTIFICATE_SECONDS,
+        )
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        raise JupyterError(f"the hub's certificate is not to be had ({error})") from None
+    first, end, _ = done.stdout.partition(CERTIFICATE_END)
+    if done.returncode or not end:
+        reason = done.stderr.strip().splitlines()[-1:] or [f"status {done.returncode}"]
+        raise JupyterError(f"the hub's certificate is not to be had ({reason[0]})")
+    context.load_verify_locations(cadata=first + end)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
 
 
 async def find_address(target: Target, details: list[str]) -> str:
@@ -322,6 +351,8 @@ async def probe(target: Target) -> dict[str, float]:
     context = await asyncio.to_thread(trust, target.ca_file)
     if target.url.scheme == "https":
         async with steps.step("https", limit_seconds=HTTPS_SECONDS, remedy=FRONT_DOOR_LOG) as said:
+            if target.certificate_command:
+                await asyncio.to_thread(trust_printed, context, target.certificate_command)
             said.append(await check_certificate(target, address, context))
     # A cookie for a bare address is kept as well: tests run on loopback.
     cookies = aiohttp.CookieJar(unsafe=True)
@@ -451,6 +482,9 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--address", help="connect there; the name stays in TLS and in the request")
     parser.add_argument("--nameserver", help="ask this DNS server instead of the system's")
     parser.add_argument("--ca-file", type=Path, help="PEM certificates to trust beside the system's")
+    parser.add_argument(
+        "--certificate-command", help="run without a shell; the first certificate that it prints is trusted"
+    )
     parser.add_argument("--plain-http", action="store_true", help="the hub is meant to have no certificate")
     parser.add_argument(
         "--subdomains", action="store_true", help="servers have host names of their own below the hub's"

@@ -24,6 +24,11 @@ class Issuer(StrEnum):
         return self not in (Issuer.FILES, Issuer.NONE)
 
     @property
+    def is_for_trial(self) -> bool:
+        """Whether the certificate is like a real one, but no browser or system trusts it."""
+        return self is Issuer.LETSENCRYPT_STAGING
+
+    @property
     def scheme(self) -> str:
         """How the hub's address begins."""
         return "http" if self is Issuer.NONE else "https"

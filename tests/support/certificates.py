@@ -32,6 +32,7 @@ class Authority:
         made = cls(directory)
         openssl(
             *("req", "-x509", *NEW_KEY, "-subj", "/CN=campus CA"),
+            *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
             *("-keyout", made.key, "-out", made.certificate),
         )
         return made
@@ -39,7 +40,8 @@ class Authority:
     def issue(self, domain: str) -> tuple[Path, Path]:
         """A new certificate for a name and all below it, and its key, in place of the last ones."""
         files = {name: self.directory / f"leaf.{name}" for name in ("key", "csr", "pem", "ext")}
-        files["ext"].write_text(f"subjectAltName=DNS:{domain},DNS:*.{domain}\n")
+        # Python from 3.13 on wants the signer's key named.
+        files["ext"].write_text(f"subjectAltName=DNS:{domain},DNS:*.{domain}\nauthorityKeyIdentifier=keyid\n")
         openssl("req", *NEW_KEY, "-subj", "/CN=hub", "-keyout", files["key"], "-out", files["csr"])
         signer = ("-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial")
         openssl("x509", "-req", "-in", files["csr"], *signer, "-extfile", files["ext"], "-out", files["pem"])

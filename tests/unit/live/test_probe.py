@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import datetime
 import io
 import json
+import shlex
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from yarl import URL
 
 from live import jupyter, probe
 from swarmhub.errors import UserError
+from tests.support.certificates import Authority
 from tests.unit.live.fake_hub import PASSWORD, QUOTA_BYTES, QUOTA_GB, TOKEN, USER, FakeHub
 
 HUB_NAME = "hub.example.org"
@@ -287,82 +284,94 @@ def test_nothing_listening_is_one_sentence() -> None:
         asyncio.run(probe.probe(target))
 
 
-class Issuer:
-    """A certificate authority and a certificate of it for the hub's name."""
+@dataclass(frozen=True)
+class Served:
+    """A hub's certificate, by a CA that no system trusts."""
 
-    def __init__(self, directory: Path) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "issuer")])
-        now = datetime.datetime.now(datetime.UTC)
-        usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(1)
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=30, hours=1))
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(usage, critical=True)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(HUB_NAME)]), critical=False)
-            .sign(key, hashes.SHA256())
-        )
-        self.certificate = directory / "issuer.pem"
-        self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        key_file = directory / "key.pem"
-        key_file.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(self.certificate, key_file)
+    authority: Authority
+    context: ssl.SSLContext
 
+    def probe(self, name: str = HUB_NAME, **how: Any) -> dict[str, float]:
+        """Probe a hub of that name which shows the certificate."""
 
-@pytest.fixture
-def probe_by_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, float]]:
-    """Probe a hub of that name, which DNS leads to the documentation network."""
-    monkeypatch.setattr(probe, "resolve", lambda name, nameserver: {"192.0.2.1"})
-    issuer = Issuer(tmp_path)
-
-    def run(*, trusted: bool, name: str = HUB_NAME) -> dict[str, float]:
         async def go() -> dict[str, float]:
-            async with FakeHub().serve(issuer.context, name) as url:
+            async with FakeHub().serve(self.context, name) as url:
                 target = probe.Target(
                     url=url,
                     user=USER,
                     user_password=PASSWORD,
                     probe_token=TOKEN,
                     address="127.0.0.1",
-                    ca_file=issuer.certificate if trusted else None,
+                    **how,
                 )
                 return await probe.probe(target)
 
         return asyncio.run(go())
 
-    return run
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
+    """For a hub whose name DNS leads to the documentation network."""
+    monkeypatch.setattr(probe, "resolve", lambda name, nameserver: {"192.0.2.1"})
+    authority = Authority.make(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue(HUB_NAME))
+    return Served(authority, context)
 
 
 def test_the_certificate_is_verified_for_the_name_at_the_address(
-    probe_by_tls: Callable[..., dict[str, float]], capsys: pytest.CaptureFixture[str]
+    served: Served, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "https" in probe_by_tls(trusted=True)
+    assert "https" in served.probe(ca_file=served.authority.certificate)
     printed = capsys.readouterr().out
-    assert "certificate verified, 30 days left" in printed
+    assert "certificate verified, 29 days left" in printed
     assert "hub.example.org is 192.0.2.1; connecting to 127.0.0.1 as told" in printed
 
 
-def test_an_unknown_issuer_is_refused(probe_by_tls: Callable[..., dict[str, float]]) -> None:
-    with pytest.raises(UserError, match=r"certificate of hub\.example.org is not accepted: self-signed"):
-        probe_by_tls(trusted=False)
+def test_an_unknown_issuer_is_refused(served: Served) -> None:
+    with pytest.raises(UserError, match=r"certificate of hub\.example.org is not accepted: unable to get"):
+        served.probe()
 
 
-def test_a_certificate_for_another_name_is_refused(probe_by_tls: Callable[..., dict[str, float]]) -> None:
+def test_a_certificate_for_another_name_is_refused(served: Served) -> None:
     with pytest.raises(UserError, match=r"certificate is not valid for 'other\.example\.org'"):
-        probe_by_tls(trusted=True, name="other.example.org")
+        served.probe("other.example.org", ca_file=served.authority.certificate)
+
+
+def printing(*files: Path) -> str:
+    return shlex.join(["cat", *map(str, files)])
+
+
+def test_a_certificate_on_trial_is_trusted_as_the_manager_prints_it(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # A chain, as on the manager.
+    command = printing(served.authority.directory / "leaf.pem", served.authority.certificate)
+    assert "https" in served.probe(certificate_command=command)
+    assert "certificate verified, 29 days left" in capsys.readouterr().out
+
+
+def test_what_the_issuer_on_trial_has_signed_besides_is_not_trusted(served: Served) -> None:
+    another, _ = served.authority.issue(HUB_NAME)
+    command = printing(another, served.authority.certificate)
+    with pytest.raises(UserError, match=r"certificate of hub\.example.org is not accepted: unable to get"):
+        served.probe(certificate_command=command)
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("cat /nowhere/fullchain.pem", "No such file or directory"),
+        ("false", "status 1"),
+        ("true", "status 0"),
+        ("/nowhere/ssh", "No such file or directory: '/nowhere/ssh'"),
+    ],
+)
+def test_a_manager_that_prints_no_certificate_is_told(served: Served, command: str, reason: str) -> None:
+    with pytest.raises(
+        UserError, match=r"probe: https: the hub's certificate is not to be had \(.*" + reason
+    ):
+        served.probe(certificate_command=command)
 
 
 def options(**changes: Any) -> argparse.Namespace:
