@@ -18,7 +18,9 @@ PULL_SECONDS = 1500
 class Images(pulumi.ComponentResource):
     """``ready`` is a command for each machine, done when all its images are there.
 
-    ``references`` are what Docker starts the workers' images from without asking a registry, by name.
+    ``workers_ready`` are the workers' alone, in their order. ``references`` are what Docker starts the
+    workers' images from without asking a registry, by name.
+
     ``workers`` come each with the step after which it is a member of the swarm: only then does its own
     registry answer it.
     """
@@ -43,7 +45,9 @@ class Images(pulumi.ComponentResource):
             worker.name: self._pull(worker, [*again, *images], registry, joined)
             for worker, joined in workers.items()
         }
-        self.ready = [*([self._pull(manager, sorted(set(on_manager)))] if on_manager else []), *here.values()]
+        self.workers_ready = list(here.values())
+        on_it = [self._pull(manager, sorted(set(on_manager)))] if on_manager else []
+        self.ready = [*on_it, *self.workers_ready]
         said = pulumi.Output.all(**{worker: step.stdout for worker, step in here.items()})
         self.references = said.apply(_agree)
         self.register_outputs({})

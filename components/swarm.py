@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pulumi
 import pulumi_docker as docker
+from pulumi_command import remote
 
 from components.ground import Machine, MachinesNetwork
 from components.remote_host import RemoteHost
@@ -89,22 +90,27 @@ class Swarm(pulumi.ComponentResource):
         )
         self.register_outputs({"overlay": self.overlay.id})
 
-    def look_after_members(self, after: Sequence[pulumi.Resource]) -> None:
-        """Have each worker in the swarm once, drained when it leaves; ``after`` is what more waits for."""
-        for planned_worker, worker, joined in zip(
-            self._plan.workers, self.workers, self.workers_ready, strict=True
-        ):
+    def admit_workers(self, have_images: Sequence[pulumi.Resource]) -> list[remote.Command]:
+        """Let each worker take servers once it has its images; have it once, and drained when it leaves.
+
+        ``have_images`` are the steps after which the workers have them, in the workers' order.
+        """
+        return [
             # It lives in the manager: what lives in a worker is not run when the worker is deleted.
             self.manager.host.run(
                 f"{self._name}-{planned_worker.name}-member",
                 steps=["ensure-swarm-member.sh"],
-                arguments=[planned_worker.hostname, worker.address],
+                arguments=[planned_worker.hostname, joined.stdout.apply(str.strip)],
                 removal="remove-swarm-member.sh",
                 removal_arguments=[planned_worker.hostname],
                 replaced_with=[worker.identity],
-                depends_on=[joined, *after],
+                depends_on=[joined, has_images],
                 parent=self,
             )
+            for planned_worker, worker, joined, has_images in zip(
+                self._plan.workers, self.workers, self.workers_ready, have_images, strict=True
+            )
+        ]
 
     @staticmethod
     def _closing(

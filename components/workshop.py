@@ -82,6 +82,7 @@ class Workshop(pulumi.ComponentResource):
             registry=registry,
             opts=child,
         )
+        members = swarm.admit_workers(images.workers_ready)
         self.address = manager.reached_at
         self.domain = self.address.apply(plan.domain_at)
         self.url = self.domain.apply(plan.url_of)
@@ -122,9 +123,8 @@ class Workshop(pulumi.ComponentResource):
             named_after=records.made if records else [],
             opts=child,
         )
-        # Much waits for nginx and nothing for these: on a small machine steps take time from each other.
+        # Much waits for nginx and nothing for this: on a small machine steps take time from each other.
         quotas_kept = storage.keep_quotas(after=[front_door.container])
-        swarm.look_after_members(after=[front_door.container])
         probe = Probe(
             "probe",
             plan=plan,
@@ -146,7 +146,7 @@ class Workshop(pulumi.ComponentResource):
                 hub.anchor,
                 *quotas_kept,
                 *front_door.ready,
-                *swarm.workers_ready,
+                *members,
             ],
             opts=child,
         )

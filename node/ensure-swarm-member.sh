@@ -1,36 +1,25 @@
 #!/usr/bin/env bash
-# On the manager: a worker is ready in the swarm, takes servers, and is there once under its name.
-# usage: ensure-swarm-member.sh NAME ADDRESS
+# On the manager: a worker, which has that id in the swarm, is ready, takes servers, and is there once under its name.
+# usage: ensure-swarm-member.sh NAME ID
 set -euo pipefail
-[[ $# -eq 2 ]] || { echo "usage: ensure-swarm-member.sh NAME ADDRESS" >&2; exit 2; }
-name=$1 address=$2
+[[ $# -eq 2 && $2 =~ ^[a-z0-9]+$ ]] || { echo "usage: ensure-swarm-member.sh NAME ID" >&2; exit 2; }
+name=$1 id=$2
 wait_seconds=${SWARMHUB_WAIT_SECONDS:-120}
 
-# Prints "ID STATE AVAILABILITY ADDRESS" of every node with that name.
-list_nodes() {
-  local ids
-  mapfile -t ids < <(docker node ls --quiet --filter "name=$name")
-  ((${#ids[@]})) || return 0
-  docker node inspect \
-    --format '{{if eq .Description.Hostname "'"$name"'"}}{{.ID}} {{.Status.State}} {{.Spec.Availability}} {{.Status.Addr}}{{end}}' \
-    "${ids[@]}" | sed '/^$/d'
-}
-
 deadline=$((SECONDS + wait_seconds))
-until nodes=$(list_nodes) &&
-  node=$(awk -v address="$address" '$2 == "ready" && $4 == address && !found++ {print $1}' <<<"$nodes") && [[ -n $node ]]; do
+until state=$(docker node inspect --format '{{.Status.State}} {{.Spec.Availability}}' "$id" 2>/dev/null) && [[ $state == ready* ]]; do
   if ((SECONDS > deadline)); then
-    echo "swarm: $name at $address is not ready after $wait_seconds s. Look at: docker node ls, and at its log: journalctl -u docker" >&2
+    echo "swarm: $name is not ready after $wait_seconds s. Look at: docker node ls, and at its log: journalctl -u docker" >&2
     exit 1
   fi
   sleep 1
 done
+[[ $state == *active ]] || docker node update --availability active "$id" >/dev/null
 
-while read -r id state availability _; do
-  if [[ $id == "$node" ]]; then
-    [[ $availability == active ]] || docker node update --availability active "$id" >/dev/null
-  elif [[ $state == down ]]; then
-    # What a machine of that name that is gone has left.
-    docker node rm --force "$id" >/dev/null
-  fi
-done <<<"$nodes"
+# What a machine of that name that is gone has left; the filter takes names that only begin so.
+mapfile -t others < <(docker node ls --quiet --filter "name=$name")
+for other in "${others[@]}"; do
+  [[ $other != "$id" ]] || continue
+  described=$(docker node inspect --format '{{.Status.State}} {{.Description.Hostname}}' "$other")
+  [[ $described != "down $name" ]] || docker node rm --force "$other" >/dev/null
+done

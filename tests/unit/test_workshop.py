@@ -72,6 +72,8 @@ def remote_command(name: str, inputs: Any) -> dict[str, Any]:
         # What comes from a registry, in these tests.
         images = [each for each in json.loads(inputs["stdin"])["arguments"] if each.startswith(("ex", "10."))]
         said[name] = "".join(f"digest {image} sha256:abc\n" for image in images)
+    if name.startswith("swarm-worker-"):
+        said[name] = f"id-of-{name}\n"
     return {"stdout": said.get(name, ""), "stderr": ""}
 
 
@@ -655,6 +657,15 @@ def test_quotas_are_kept_by_the_machine_that_has_the_volume_and_by_no_other(kind
     assert "--expect-quota-gb 0.1 " in probe.inputs["create"]
 
 
+def test_a_certificate_that_no_system_trusts_is_the_one_that_the_manager_has() -> None:
+    staging = workshop(
+        tls__issuer="letsencrypt-staging", tls__directory_url=None, tls__directory_ca_file=None
+    )
+    wanted = "fullchain.pem"
+    assert wanted in staging.named("probe-run").inputs["create"]
+    assert wanted not in workshop().named("probe-run").inputs["create"]
+
+
 def test_another_volume_type_or_zone_never_replaces_a_volume_that_holds_data() -> None:
     graph = workshop(site__volume_type="ssd", site__volume_availability_zone="nova")
     for what in ("data", "state"):
@@ -950,6 +961,16 @@ def test_a_worker_that_leaves_is_drained_by_the_manager_before_it_is_deleted() -
     # Another server under the same name is another node of the swarm.
     assert member.inputs["triggers"] == ["worker-2-server-id"]
     assert member.delete_before_replace
+
+
+def test_a_worker_takes_servers_when_it_has_the_images() -> None:
+    graph = workshop(machines__worker__count=2)
+    member = graph.named("swarm-worker-2-member")
+    assert graph.awaits(member, graph.named("images-worker-2"))
+    # It waits for no other's.
+    assert not graph.awaits(member, graph.named("images-worker-1"))
+    assert json.loads(member.inputs["stdin"])["arguments"] == ["worker-2", "id-of-swarm-worker-2"]
+    assert graph.awaits(graph.named("probe-run"), member)
 
 
 def test_what_runs_anything_when_it_is_removed_is_what_a_staying_machine_had(graph: Graph) -> None:
