@@ -8,7 +8,7 @@ wait_seconds=${SWARMHUB_WAIT_SECONDS:-120}
 
 deadline=$((SECONDS + wait_seconds))
 until state=$(docker node inspect --format '{{.Status.State}} {{.Spec.Availability}}' "$id" 2>/dev/null) && [[ $state == ready* ]]; do
-  if ((SECONDS > deadline)); then
+  if ((SECONDS >= deadline)); then
     echo "swarm: $name is not ready after $wait_seconds s. Look at: docker node ls, and at its log: journalctl -u docker" >&2
     exit 1
   fi

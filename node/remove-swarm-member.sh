@@ -15,7 +15,7 @@ for id in "${ids[@]}"; do
   docker node update --availability drain "$id" >/dev/null
   deadline=$((SECONDS + wait_seconds))
   while [[ $(docker node ps --format '{{.CurrentState}}' "$id") == *Running* ]]; do
-    if ((SECONDS > deadline)); then
+    if ((SECONDS >= deadline)); then
       echo "swarm: $name still runs servers after $wait_seconds s; they end with the machine" >&2
       break
     fi

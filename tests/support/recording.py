@@ -376,6 +376,8 @@ class Recording:
 def abandon_tasks(loop: asyncio.AbstractEventLoop) -> None:
     """Retrieve what a failed program left pending, so that closing the loop reports nothing more."""
     pending = asyncio.all_tasks(loop)
+    if not pending:
+        return
     for task in pending:
         task.cancel()
     loop.set_exception_handler(lambda _loop, _context: None)

@@ -25,7 +25,8 @@ def word(name: str, _inputs: Any) -> dict[str, Any]:
 
 
 def token(name: str, _inputs: Any) -> dict[str, Any]:
-    return {"stdout": "SWMTKN-1-token\n" if name == "swarm-manager" else "", "stderr": ""}
+    said = {"swarm-manager": "SWMTKN-1-token\n", "swarm-worker-2": "id-in-the-swarm\n"}
+    return {"stdout": said.get(name, ""), "stderr": ""}
 
 
 @pytest.fixture(autouse=True)
@@ -137,7 +138,7 @@ def test_a_key_that_the_agent_holds_is_in_no_input() -> None:
 
 def test_the_swarm_knows_machines_by_their_own_names() -> None:
     member = document(workshop().named("swarm-worker-2-member"))
-    assert member["arguments"] == ["bench-2", "10.20.0.12"]
+    assert member["arguments"] == ["bench-2", "id-in-the-swarm"]
     assert member["removal"]["arguments"] == ["bench-2"]
 
 

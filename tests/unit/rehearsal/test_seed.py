@@ -88,7 +88,7 @@ class Compute:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(seed, "CACHE_DIRECTORY", tmp_path)
     monkeypatch.setattr(seed, "CACHE_LOG", tmp_path / "log")
-    monkeypatch.setattr(seed, "CACHE_SECONDS", 1.6)
+    monkeypatch.setattr(seed, "CACHE_SECONDS", 0.6)
     return tmp_path
 
 
@@ -106,5 +106,5 @@ def test_a_cached_image_is_not_fetched_again(cache: Path) -> None:
 
 
 def test_an_image_that_is_never_cached_ends_the_wait(cache: Path) -> None:
-    with pytest.raises(UserError, match=r"the guest image in Nova's cache: not reached within 2 s"):
+    with pytest.raises(UserError, match=r"the guest image in Nova's cache: not reached within 1 s"):
         seed.cache_image(SimpleNamespace(compute=Compute(cache, works=False)), "0123")
