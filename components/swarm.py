@@ -116,7 +116,9 @@ class Swarm(pulumi.ComponentResource):
     def _closing(
         plan: planned.Plan, role: planned.Role, manager: Machine, network: MachinesNetwork
     ) -> pulumi.Output[tuple[NodeFile, ...]]:
-        return manager.address.apply(lambda address: closing_files(plan, role, address, network.subnet_cidr))
+        return pulumi.Output.all(manager.address, manager.reached_at).apply(
+            lambda addresses: closing_files(plan, role, addresses[0], addresses[1], network.subnet_cidr)
+        )
 
     def inside(
         self,

@@ -3,12 +3,13 @@
 # of another; safe to run again. Settings come from /etc/swarmhub/firewall.env.
 #
 # Containers of the overlay leave their machine through docker_gwbridge. They get the internet (or what is listed) and
-# the machine's own name servers, never a machine nor the server of homes. Between machines the overlay travels as VXLAN: a worker takes it from
-# the manager alone, where hub and proxy are, so that no packet of one worker's users reaches another worker's.
+# the machine's own name servers, never a machine nor the server of homes. Between machines the overlay travels as
+# VXLAN: a worker takes it from the manager alone, where hub and proxy are, so that no packet of one worker's users
+# reaches another worker's.
 set -euo pipefail
 # shellcheck source=/dev/null
 source "${FIREWALL_ENV:-/etc/swarmhub/firewall.env}"
-: "${ROLE:?}" "${MANAGER:?}" "${MACHINES_NETWORK:?}"
+: "${ROLE:?}" "${MANAGER:?}" "${MACHINES_NETWORK:?}" "${PUBLIC_ADDRESS:?}" "${WEB_PORTS:?}"
 bridge=docker_gwbridge
 
 name_servers() {
@@ -34,6 +35,11 @@ rules() {
   for each in 169.254.0.0/16 "$MACHINES_NETWORK" ${FILE_SERVER:-}; do
     echo "-A SWARMHUB-OUT -d $each -j REJECT"
   done
+  # By the manager's public address, users come to the hub's page as everybody does, and to nothing else.
+  for each in $WEB_PORTS; do
+    echo "-A SWARMHUB-OUT -d $PUBLIC_ADDRESS -p tcp --dport $each -j RETURN"
+  done
+  echo "-A SWARMHUB-OUT -d $PUBLIC_ADDRESS -j REJECT"
   if [[ -n ${OUTBOUND_NETWORKS:-} ]]; then
     for each in $OUTBOUND_NETWORKS; do
       echo "-A SWARMHUB-OUT -d $each -j RETURN"

@@ -9,8 +9,12 @@ from swarmhub.text.hub import HUB_PORT
 from swarmhub.text.rendering import NodeFile, render, script
 
 
-def closing_files(plan: Plan, role: Role, manager_address: str, subnet_cidr: str) -> tuple[NodeFile, ...]:
+def closing_files(
+    plan: Plan, role: Role, manager_address: str, public_address: str, subnet_cidr: str
+) -> tuple[NodeFile, ...]:
     """The firewall of one machine and the filter of the overlay network on it.
+
+    Of the manager's ``public_address`` users' servers reach what browsers do, and no ssh.
 
     Users' servers share one overlay with hub and proxy, whose packets never pass the machine's own rules:
     they are bridged inside a network namespace of Docker's. The rules lie there, one set per network, so
@@ -23,6 +27,8 @@ def closing_files(plan: Plan, role: Role, manager_address: str, subnet_cidr: str
         "role": role,
         "manager": manager_address,
         "machines_network": subnet_cidr,
+        "public_address": public_address,
+        "web_ports": " ".join(str(port) for port in plan.certificate.ports.values()),
         "file_server": (plan.homes.server if plan.homes else None) or "",
         "outbound_networks": " ".join(str(network) for network in outbound),
     }

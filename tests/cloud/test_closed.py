@@ -91,6 +91,7 @@ def forbidden(deployed: Stack, machines: dict[str, Machine], neighbour: str) -> 
     inside = [inner_address(machine) for machine in machines.values()]
     return [
         ("169.254.169.254", 80),
+        (machines["manager"].reached.address, 22),
         *((address, port) for address in inside for port in (22, *INNER_PORTS)),
         *((neighbour, port) for port in NEIGHBOUR_PORTS),
         *(("proxy", port) for port in (8000, 8001)),
@@ -145,9 +146,13 @@ def test_a_users_kernel_reaches_what_it_needs(scanned: dict[str, Any], permitted
     assert set(answers.values()) == {"open"}, answers
 
 
-def test_a_users_kernel_reaches_nothing_else(scanned: dict[str, Any], forbidden: list[Target]) -> None:
+def test_a_users_kernel_reaches_nothing_else(
+    scanned: dict[str, Any], forbidden: list[Target], machines: dict[str, Machine]
+) -> None:
     reached = [f"{host}:{port}" for host, port in forbidden if scanned[f"{host}:{port}"] == "open"]
     assert reached == []
+    # By the machine's own rule: the security group would leave it without an answer.
+    assert scanned[f"{machines['manager'].reached.address}:22"] == "refused"
     # A name that does not resolve would prove nothing.
     assert "gaierror" not in scanned.values()
     assert scanned["socket"] is False

@@ -114,7 +114,9 @@ def close(directory: Path, root: Root) -> None:
     """Put the rules of every machine in force with the files that the deployment installs."""
     for machine in MACHINES:
         role = Role.MANAGER if machine == "manager" else Role.WORKER
-        files: Sequence[NodeFile] = closing_files(dev_plan(), role, MACHINES["manager"], "10.20.0.0/24")
+        files: Sequence[NodeFile] = closing_files(
+            dev_plan(), role, MACHINES["manager"], "203.0.113.5", "10.20.0.0/24"
+        )
         own = directory / machine
         own.mkdir()
         for file in files:

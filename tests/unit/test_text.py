@@ -134,7 +134,7 @@ def test_certificate_settings_cannot_run_commands() -> None:
 
 
 def closing(role: Role, **changes: Any) -> dict[str, str]:
-    files = text.closing_files(dev_plan(**changes), role, "10.20.0.11", "10.20.0.0/24")
+    files = text.closing_files(dev_plan(**changes), role, "10.20.0.11", "203.0.113.5", "10.20.0.0/24")
     return {file.path: file.content for file in files}
 
 
@@ -188,6 +188,17 @@ def test_a_file_server_elsewhere_is_closed_to_users_whatever_is_listed(tmp_path:
     assert rules.index("-A SWARMHUB-OUT -d 192.0.2.5 -j REJECT") < rules.index(
         "-A SWARMHUB-OUT -d 192.0.2.0/24 -j RETURN"
     )
+
+
+def test_by_the_public_address_users_reach_the_pages_alone(tmp_path: Path) -> None:
+    def rules_on(**changes: Any) -> list[str]:
+        rules = firewall_rules(tmp_path, Role.WORKER, **changes)
+        return [rule.partition("-d 203.0.113.5 ")[2] for rule in rules if "203.0.113.5" in rule]
+
+    web, closed = [f"-p tcp --dport {port} -j RETURN" for port in (80, 443)], "-j REJECT"
+    assert rules_on() == [*web, closed]
+    in_clear = {"tls": {"issuer": "none"}}
+    assert rules_on(**in_clear) == [web[0], closed]
 
 
 def test_only_listed_networks_are_reached_when_some_are(tmp_path: Path) -> None:
