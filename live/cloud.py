@@ -179,20 +179,20 @@ def _flavor(each: Any) -> Flavor:
     return Flavor(id=each.id, name=each.name, vcpus=each.vcpus, memory_mb=each.ram, disk_gb=each.disk)
 
 
-def _find_ordinary_flavors(connection: Any) -> Attempt[list[Flavor]]:
+def _ordinary_flavors(connection: Any) -> list[Flavor]:
     """Those without special hardware, which nobody wants unasked."""
     return [
         _flavor(each)
         for each in connection.compute.flavors()
         if not any(spec.startswith(SPECIAL_HARDWARE) for spec in getattr(each, "extra_specs", None) or {})
-    ], []
+    ]
 
 
 def list_flavors(cloud: str | None, region: str | None = None, connect: Connect = connect_to) -> list[Flavor]:
-    """Every flavor of a cloud. Raises UserError."""
+    """Every flavor of a cloud that is nothing special. Raises UserError."""
     connection = connect(cloud, region)
     _authorize(connection, cloud)
-    return [_flavor(each) for each in connection.compute.flavors()]
+    return _ordinary_flavors(connection)
 
 
 def _find_named(kind: str, listing: Iterable[Any], key: str, name: str) -> Attempt[str]:
@@ -211,7 +211,7 @@ def _find_external_network(connection: Any, key: str, name: str) -> Attempt[str]
 
 
 def _find_network(
-    connection: Any, key: str, name: str, wanted_subnet: tuple[str, str] | None
+    connection: Any, key: str, name: str, wanted_subnet: tuple[str, str] | None, floats: bool
 ) -> Attempt[ExistingNetwork]:
     there = list(connection.network.networks())
     identity, findings = _find_named("network", there, key, name)
@@ -234,12 +234,61 @@ def _find_network(
     subnet = subnets[0]
     return (
         ExistingNetwork(id=network.id, subnet_id=subnet.id, subnet_cidr=subnet.cidr, mtu=network.mtu),
-        [],
+        _closed_in(connection, key, network, subnet) if floats else [],
     )
 
 
-def _find_router(connection: Any, key: str, name: str) -> Attempt[str]:
-    return _find_named("router", connection.network.routers(), key, name)
+def _find_router(connection: Any, key: str, name: str, external: str | None) -> Attempt[str]:
+    """The id of a router that leads to the external network of that name or id, or to any when it is None."""
+    there = list(connection.network.routers())
+    identity, findings = _find_named("router", there, key, name)
+    if identity is None:
+        return None, findings
+    leads_to = _gateway(next(each for each in there if each.id == identity))
+    networks = {each.id: each.name for each in connection.network.networks(is_router_external=True)}
+    if leads_to and external in (None, leads_to, networks.get(leads_to)):
+        return identity, []
+    elsewhere = f"leads to {networks.get(leads_to, leads_to)}" if leads_to else "has no gateway"
+    remedy = f"Name another, or have it lead there: openstack router set --external-gateway {external} {name}"
+    return None, [
+        Finding(
+            where=key,
+            problem=f"the router {name!r} {elsewhere}",
+            rule="Floating IPs come in by a router to their network",
+            remedy=remedy if external else "Name one that has a gateway",
+        )
+    ]
+
+
+def _gateway(router: Any) -> str | None:
+    """The id of the external network that a router leads to."""
+    identity = (router.external_gateway_info or {}).get("network_id")
+    return str(identity) if identity else None
+
+
+def _closed_in(connection: Any, key: str, network: Any, subnet: Any) -> list[Finding]:
+    """That no router leads out of a subnet, as far as the project may see its routers."""
+    ports = [
+        each
+        for each in connection.network.ports(network_id=network.id)
+        if "router" in (each.device_owner or "")
+        and any(fixed["subnet_id"] == subnet.id for fixed in each.fixed_ips)
+    ]
+    joined = {each.device_id for each in ports}
+    seen = [each for each in connection.network.routers() if each.id in joined]
+    # Others' networks and routers show the project only what they please.
+    unknown = network.project_id != connection.current_project_id if not joined else len(seen) < len(joined)
+    if unknown or any(_gateway(each) for each in seen):
+        return []
+    return [
+        Finding(
+            where=key,
+            problem=f"no router leads from {network.name} to an external network",
+            rule="Floating IPs come in by a router",
+            remedy=f"Join one: openstack router add subnet ROUTER {subnet.name or subnet.id}; "
+            "or set site.public_address to direct, where the network is public",
+        )
+    ]
 
 
 def _find_dns_zone(connection: Any, key: str, name: str) -> Attempt[str]:
@@ -263,13 +312,25 @@ def _find_groups(connection: Any, wanted: Sequence[tuple[str, str]]) -> Attempt[
     return tuple(found), findings
 
 
-def _find_address(connection: Any, key: str, address: str) -> Attempt[str]:
+def _find_address(connection: Any, key: str, address: str, manager: str) -> Attempt[str]:
+    """The id of a floating IP that is free, or at the stack's manager already."""
     there = list(connection.network.ips(project_id=connection.current_project_id))
     found = next((each for each in there if each.floating_ip_address == address), None)
     if found is None:
         listed = sorted(each.floating_ip_address for each in there)
         remedy = f"It has {', '.join(listed)}" if listed else "It has none: set site.public_address to new"
         return None, [Finding(where=key, problem=f"the project has no floating IP {address}", remedy=remedy)]
+    port = connection.network.find_port(found.port_id, ignore_missing=True) if found.port_id else None
+    if found.port_id and (port is None or port.name != manager):
+        holder = (port.name if port else None) or found.port_id
+        return None, [
+            Finding(
+                where=key,
+                problem=f"the floating IP {address} is in use by the port {holder}",
+                rule="It would be taken away from there",
+                remedy=f"Free it: openstack floating ip unset --port {address}; or name another",
+            )
+        ]
     return str(found.id), []
 
 
@@ -392,15 +453,16 @@ def _questions(connection: Any, request: CloudRequest) -> dict[str, Callable[[],
     if request.volumes:
         questions["volumes"] = lambda: _find_volumes(connection, request.volumes, request.volume_metadata)
     if request.first_worker:
-        questions["offered"] = lambda: _find_ordinary_flavors(connection)
+        questions["offered"] = lambda: (_ordinary_flavors(connection), [])
     if external := request.external_network:
         questions["external network"] = lambda: _find_external_network(connection, *external)
     if network := request.network:
-        questions["network"] = lambda: _find_network(connection, *network, request.subnet)
+        questions["network"] = lambda: _find_network(connection, *network, request.subnet, request.floats)
     if router := request.router:
-        questions["router"] = lambda: _find_router(connection, *router)
+        leads_to = request.external_network[1] if request.external_network else None
+        questions["router"] = lambda: _find_router(connection, *router, leads_to)
     if address := request.address:
-        questions["address"] = lambda: _find_address(connection, *address)
+        questions["address"] = lambda: _find_address(connection, *address, request.manager)
     if dns_zone := request.dns_zone:
         questions["DNS zone"] = lambda: _find_dns_zone(connection, *dns_zone)
     if zone := request.zone:

@@ -17,9 +17,11 @@ class CloudRequest:
     ``cloud`` is an entry of clouds.yaml, or None for the OS_* variables; ``flavors`` and ``volume_types``
     are config key to name; ``network`` is None when the network is ours to make; ``address`` is a floating
     IP that the project should have; ``image_is_pattern`` makes the image's name a regular expression.
-    ``boot_volume`` is the size in GB of the machines' disks when they are volumes. ``volumes`` need not be
-    there; they are told from others of that name by ``volume_metadata``. ``first_worker`` is a server whose
-    flavor is wanted when the workers' flavor is to be chosen.
+    ``manager`` is the name of the server, and of its port, that the address is for; ``floats`` says that
+    students reach it by a floating IP. ``boot_volume`` is the size in GB of the machines' disks when they
+    are volumes. ``volumes`` need not be there; they are told from others of that name by
+    ``volume_metadata``. ``first_worker`` is a server whose flavor is wanted when the workers' flavor is to
+    be chosen.
     """
 
     cloud: str | None
@@ -41,6 +43,8 @@ class CloudRequest:
     volumes: Mapping[str, str] = field(default_factory=dict)
     volume_metadata: Mapping[str, str] = field(default_factory=dict)
     first_worker: str | None = None
+    manager: str = ""
+    floats: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

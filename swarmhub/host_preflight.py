@@ -9,7 +9,15 @@ from collections.abc import Iterator, Mapping
 from swarmhub.errors import Finding
 from swarmhub.facts import CertificateFacts, Flavor, HostFacts, HostRequest, HostsRequest, HostSurvey
 from swarmhub.plan import Plan
-from swarmhub.preflight import Report, check_certificate, check_end, check_seats, cost_of
+from swarmhub.preflight import (
+    Report,
+    check_addresses,
+    check_certificate,
+    check_end,
+    check_people,
+    check_seats,
+    cost_of,
+)
 
 XFS = "xfs"
 
@@ -43,10 +51,11 @@ def check_hosts(
         warnings=(
             *(finding for host, facts in known.values() for finding in _doubts(host, facts, plan)),
             *seat_warnings,
+            *check_people(plan, flavors),
             *tls_warnings,
             *check_end(ends, now),
         ),
-        failures=(*failures, *seat_failures),
+        failures=(*failures, *seat_failures, *check_addresses(plan)),
         cost=cost_of(plan, {flavor.name: flavor for flavor in flavors.values()}, now),
         seats=seats,
     )

@@ -578,6 +578,8 @@ def cloud_request(settings: Settings, stack: str) -> CloudRequest:
         volumes=volume_names(settings, stack),
         first_worker=None if machines.worker.flavor else resource_name(stack, "worker-1"),
         volume_metadata=volume_metadata(stack),
+        manager=resource_name(stack, "manager"),
+        floats=site.public_address is not PublicAddress.DIRECT,
     )
 
 

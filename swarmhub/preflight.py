@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import ipaddress
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from swarmhub import plan as planned
 from swarmhub.errors import Finding
 from swarmhub.facts import CertificateFacts, Flavor, ProjectContents, Survey
 from swarmhub.plan import Plan
-from swarmhub.settings import LONGEST_ADDRESS, Issuer, check_domain, check_zone
+from swarmhub.settings import LONGEST_ADDRESS, MAX_WORKERS, Issuer, check_domain, check_zone
 from swarmhub.sizing import (
     MEGABYTES_PER_GIGABYTE,
     hours_until_end_of,
@@ -25,6 +26,13 @@ from swarmhub.sizing import (
 # Neutron gives every new security group a rule for what leaves, in IPv4 and in IPv6.
 RULES_OF_A_NEW_GROUP = 2
 EXPIRY_WARNING_DAYS = 7
+# The network's own, the broadcast, the router's, and one or two of the network's DHCP servers.
+ADDRESSES_OF_A_SUBNET = 5
+# The network's own, the broadcast, the gateway's, nginx and the manager itself; hub and proxy twice, while
+# they are replaced.
+ADDRESSES_OF_A_HUB = 9
+# Docker gives each machine one on the overlay, beside its anchor's.
+ADDRESSES_OF_A_WORKER = 2
 ROOMY_FACTOR = 2
 # What each quota is called in a message, with its unit.
 QUOTAS = {
@@ -270,7 +278,7 @@ def _named_machines(flavors: Sequence[Flavor]) -> str:
     return f"{len(flavors)} x {names.pop()}" if len(names) == 1 else f"{len(flavors)} workers"
 
 
-def _check_people(plan: Plan, flavors: Mapping[str, Flavor]) -> list[Finding]:
+def check_people(plan: Plan, flavors: Mapping[str, Flavor]) -> list[Finding]:
     """Warnings of what people will outgrow: the volume for homes, the manager."""
     settings, users = plan.settings, plan.settings.workshop.users
     if users is None:
@@ -293,10 +301,57 @@ def _check_people(plan: Plan, flavors: Mapping[str, Flavor]) -> list[Finding]:
     if manager.memory_mb and manager.memory_mb < memory_gb * MEGABYTES_PER_GIGABYTE * 0.9:
         findings.append(
             Finding(
-                where="machines.manager",
+                where="machines.hosts.manager" if plan.manager.host else "machines.manager",
                 problem=f"{manager.name} has {manager.memory_mb} MB of memory, and for {users} people "
                 f"{vcpus} CPUs and {memory_gb} GB are advised",
-                remedy="Choose a larger flavor",
+                remedy="Give a larger machine" if plan.manager.host else "Choose a larger flavor",
+            )
+        )
+    return findings
+
+
+def check_addresses(plan: Plan) -> list[Finding]:
+    """Whether machines and containers have room in their networks, and one hub serves so many workers."""
+    findings = []
+    overlay = ipaddress.IPv4Network(plan.overlay.cidr)
+    existing = plan.network.existing
+    if existing and ipaddress.IPv4Network(existing.subnet_cidr).overlaps(overlay):
+        findings.append(
+            Finding(
+                where="site.overlay_cidr",
+                problem=f"{overlay} overlaps the machines' network, {existing.subnet_cidr}",
+                rule="Machines and containers have addresses of different networks",
+                remedy="Give one that nobody there has, such as 172.30.0.0/20",
+            )
+        )
+    workers = len(plan.workers)
+    if workers > MAX_WORKERS:
+        findings.append(
+            Finding(
+                where="workshop.users",
+                problem=f"it takes {workers} workers, and one hub serves {MAX_WORKERS} at most",
+                remedy="Choose a larger machines.worker.flavor, or make several stacks",
+            )
+        )
+    machines = len(plan.machines)
+    room = ipaddress.IPv4Network(plan.network.subnet_cidr).num_addresses - ADDRESSES_OF_A_SUBNET
+    if existing is None and machines > room:
+        findings.append(
+            Finding(
+                where="site.subnet_cidr",
+                problem=f"{plan.network.subnet_cidr} has room for {room} machines, and there are {machines}",
+                remedy="Make it larger; on a stack that is up, that replaces the machines",
+            )
+        )
+    users = plan.settings.workshop.users or 0
+    servers = overlay.num_addresses - ADDRESSES_OF_A_HUB - ADDRESSES_OF_A_WORKER * workers
+    if users > servers:
+        findings.append(
+            Finding(
+                where="site.overlay_cidr",
+                problem=f"{overlay} has addresses for {max(servers, 0)} servers beside the hub's own and "
+                f"those of {workers} workers, and workshop.users is {users}",
+                remedy="Make it larger, such as 10.80.0.0/16",
             )
         )
     return findings
@@ -464,7 +519,7 @@ def check(
             *quota_warnings,
             *seat_warnings,
             *size_warnings,
-            *_check_people(plan, by_id),
+            *check_people(plan, by_id),
             *tls_warnings,
             *check_end(ends, now),
         ),
@@ -476,6 +531,7 @@ def check(
             *quota_failures,
             *choice_failures,
             *seat_failures,
+            *check_addresses(plan),
             *tls_failures,
             *_check_domain(plan),
         ),

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def thing(name: str | None, **fields: Any) -> SimpleNamespace:
-    return SimpleNamespace(**{"id": f"{name}-id", "name": name, **fields})
+    return SimpleNamespace(**{"id": f"{name}-id", "name": name, "project_id": None, **fields})
 
 
 def image(name: str, created: str = "2026-01-01", status: str = "active", **more: Any) -> SimpleNamespace:
@@ -128,7 +128,12 @@ class FakeCloud:
                 each for each in there["subnets"] if network_id in (None, each.network_id)
             ],
             routers=ours(there["routers"]),
-            ports=ours(there["ports"]),
+            ports=lambda network_id=None, project_id=None: [
+                each for each in there["ports"] if network_id in (None, each.network_id)
+            ],
+            find_port=lambda identity, ignore_missing: next(
+                (each for each in there["ports"] if each.id == identity), None
+            ),
             ips=ours(there["ips"]),
             security_groups=ours(there["groups"]),
             get=lambda _url: answer({"quota": there["network_quotas"]}),

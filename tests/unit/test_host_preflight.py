@@ -170,6 +170,17 @@ def test_people_that_the_machines_do_not_seat_are_refused() -> None:
     )
 
 
+def test_a_manager_that_its_people_will_outgrow_is_a_warning() -> None:
+    report = examined(manager={"memory_mb": 2048}, workshop__users=20)
+    assert report.failures == ()
+    assert [str(each) for each in report.warnings] == [
+        (
+            "machines.hosts.manager: 10.20.0.5 has 2048 MB of memory, and for 20 people 2 CPUs and 4 GB are "
+            "advised. Give a larger machine."
+        )
+    ]
+
+
 def test_a_machine_that_did_not_answer_is_said_and_seats_nobody_yet() -> None:
     config = host_config()
     found = host_survey(config)

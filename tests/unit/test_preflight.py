@@ -12,6 +12,7 @@ import pytest
 from swarmhub.facts import (
     CertificateFacts,
     Credentials,
+    ExistingNetwork,
     ExistingVolume,
     Flavor,
     ProjectContents,
@@ -99,6 +100,48 @@ def everything_made() -> ProjectContents:
         subnets=frozenset({f"{prefix}-network-subnet"}),
         routers=frozenset({f"{prefix}-network-router"}),
         addresses=frozenset({f"{prefix}-network-address"}),
+    )
+
+
+def failures(where: str = "", **changes: Any) -> str:
+    """The failures that name such a key."""
+    report = examined(**changes)
+    return "\n".join(str(each) for each in report.failures if each.where.startswith(where))
+
+
+def test_a_network_has_room_for_its_machines() -> None:
+    assert failures(site__subnet_cidr="10.20.0.0/28", machines__worker__count=10) == ""
+    assert failures(site__subnet_cidr="10.20.0.0/28", machines__worker__count=11) == (
+        "site.subnet_cidr: 10.20.0.0/28 has room for 11 machines, and there are 12. "
+        "Make it larger; on a stack that is up, that replaces the machines."
+    )
+
+
+def test_the_overlay_has_room_for_its_people() -> None:
+    machines = {"manager": "m3.large", "worker": {"flavor": "m3.large", "count": 200}}
+    assert failures("site.overlay", machines=machines, workshop__users=615) == ""
+    assert failures(
+        "site.overlay", machines=machines, site__overlay_cidr="10.80.0.0/22", workshop__users=616
+    ) == (
+        "site.overlay_cidr: 10.80.0.0/22 has addresses for 615 servers beside the hub's own and those of "
+        "200 workers, and workshop.users is 616. Make it larger, such as 10.80.0.0/16."
+    )
+
+
+def test_more_workers_than_a_hub_serves_are_refused_however_they_were_reckoned() -> None:
+    machines = {"manager": "m3.large", "worker": {"flavor": "s1.large"}}
+    assert failures("workshop", machines=machines, workshop__users=500) == (
+        "workshop.users: it takes 250 workers, and one hub serves 200 at most. "
+        "Choose a larger machines.worker.flavor, or make several stacks."
+    )
+
+
+def test_an_overlay_that_overlaps_a_network_that_is_there_is_refused() -> None:
+    network = ExistingNetwork(id="n", subnet_id="s", subnet_cidr="10.80.8.0/24", mtu=1500)
+    assert failures(network=network, site__network="campus") == (
+        "site.overlay_cidr: 10.80.0.0/20 overlaps the machines' network, 10.80.8.0/24. Machines and "
+        "containers have addresses of different networks. Give one that nobody there has, "
+        "such as 172.30.0.0/20."
     )
 
 

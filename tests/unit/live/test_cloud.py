@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from live.cloud import Connect, connect_to, survey_cloud
+from live.cloud import Connect, connect_to, list_flavors, survey_cloud
 from swarmhub.errors import UserError
 from swarmhub.facts import CloudFacts, CloudRequest, Survey, Usage
 from tests.support.fake_cloud import FakeCloud, flavor, image, thing
@@ -36,6 +36,12 @@ def findings(request: CloudRequest, **changes: Any) -> str:
     with pytest.raises(UserError) as caught:
         look_up(request, lambda _name, _region: FakeCloud(**changes))
     return str(caught.value)
+
+
+def told(request: CloudRequest, **changes: Any) -> str:
+    """The findings, which there may be none of."""
+    found = survey_cloud(request, "", lambda _name, _region: FakeCloud(**changes)).findings
+    return "\n".join(str(each) for each in found)
 
 
 def test_names_become_ids_and_the_newest_active_image_is_taken() -> None:
@@ -154,8 +160,8 @@ def test_all_other_names_are_looked_up_too() -> None:
         "site.availability_zone: the cloud has no availability zone 'nvoa'. Did you mean nova?"
     )
     there = {
-        "routers": [thing("auto")],
-        "ips": [thing("", floating_ip_address="192.0.2.53", description="")],
+        "routers": [thing("auto", external_gateway_info={"network_id": "public-id"})],
+        "ips": [thing("", floating_ip_address="192.0.2.53", description="", port_id=None)],
         "groups": [thing("monitoring", security_group_rules=[])],
         "volume_types": [thing("fsat")],
         "zones": [thing("nvoa", state={"available": True}), thing("nova", state={"available": True})],
@@ -176,6 +182,86 @@ def test_one_of_several_subnets_is_chosen_by_name() -> None:
     request = replace(request, subnet=("site.subnet", "west"))
     network = look_up(request, lambda _name, _region: FakeCloud(subnets=subnets)).network
     assert network is not None and network.subnet_cidr == "10.2.0.0/24"
+
+
+def test_a_floating_ip_is_not_taken_away_from_another_machine() -> None:
+    request = replace(REQUEST, address=("site.public_address", "192.0.2.53"), manager="swarmhub-dev-manager")
+    ip = thing("", floating_ip_address="192.0.2.53", description="", port_id="port-id")
+
+    def port(name: str) -> Any:
+        return thing(name, id="port-id", network_id="campus-id", device_owner="compute:nova", fixed_ips=[])
+
+    assert told(request, ips=[ip], ports=[port("wiki")]) == (
+        "site.public_address: the floating IP 192.0.2.53 is in use by the port wiki. It would be taken away "
+        "from there. Free it: openstack floating ip unset --port 192.0.2.53; or name another."
+    )
+    # What is not shown to the project is somebody's as well.
+    assert "in use by the port port-id" in told(request, ips=[ip])
+    assert told(request, ips=[ip], ports=[port("swarmhub-dev-manager")]) == ""
+
+
+@pytest.mark.parametrize(
+    ("gateway", "problem"),
+    [
+        (None, "has no gateway"),
+        ({"network_id": "other-id"}, "leads to other"),
+        ({"network_id": "public-id"}, ""),
+    ],
+)
+def test_a_router_leads_to_where_floating_ips_come_from(gateway: dict[str, str] | None, problem: str) -> None:
+    request = replace(
+        REQUEST, router=("site.router", "auto"), external_network=("site.external_network", "public")
+    )
+    networks = [thing(name, mtu=1500, external=True) for name in ("public", "other")]
+    said = told(request, routers=[thing("auto", external_gateway_info=gateway)], networks=networks)
+    rest = (
+        ". Floating IPs come in by a router to their network. Name another, or have it lead there: "
+        "openstack router set --external-gateway public auto."
+    )
+    assert said == (f"site.router: the router 'auto' {problem}{rest}" if problem else "")
+
+
+def closed_in(owner: str, ports: bool, router: dict[str, Any] | None, floats: bool = True) -> str:
+    """The findings on a network of that project, with or without a router's port, which may be shown."""
+    joined = thing(
+        "",
+        network_id="campus-id",
+        device_owner="network:router_interface",
+        device_id="router-id",
+        fixed_ips=[{"subnet_id": "subnet-id", "ip_address": "10.1.0.1"}],
+    )
+    return told(
+        replace(REQUEST, network=("site.network", "campus-net"), floats=floats),
+        networks=[
+            thing("public", mtu=1500, external=True),
+            thing("campus-net", id="campus-id", mtu=1450, external=False, project_id=owner),
+        ],
+        ports=[joined] if ports else [],
+        routers=[thing("router", id="router-id", **router)] if router else [],
+    )
+
+
+def test_floating_ips_need_a_router_out_of_the_network() -> None:
+    inside, outside = {"external_gateway_info": None}, {"external_gateway_info": {"network_id": "public-id"}}
+    closed = (
+        "site.network: no router leads from campus-net to an external network. Floating IPs come in by a "
+        "router. Join one: openstack router add subnet ROUTER campus-subnet; or set site.public_address to "
+        "direct, where the network is public."
+    )
+    assert closed_in("demo-id", ports=False, router=None) == closed
+    assert closed_in("demo-id", ports=True, router=inside) == closed
+    assert closed_in("demo-id", ports=True, router=outside) == ""
+    assert closed_in("demo-id", ports=False, router=None, floats=False) == ""
+    # What the project may not see is believed.
+    assert closed_in("other-id", ports=False, router=None) == ""
+    assert closed_in("demo-id", ports=True, router=None) == ""
+
+
+def test_flavors_for_special_hardware_are_not_reckoned_with() -> None:
+    special = flavor("g3.small", 15360, 60)
+    special.extra_specs = {"pci_passthrough:alias": "gpu:1"}
+    cloud = FakeCloud(flavors=[flavor("s1.large", 2048, 16), special])
+    assert [each.name for each in list_flavors("demo", None, lambda _name, _region: cloud)] == ["s1.large"]
 
 
 def survey(**changes: Any) -> Survey:
