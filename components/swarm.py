@@ -86,7 +86,8 @@ class Swarm(pulumi.ComponentResource):
                 )
             },
             # The daemon adds the VXLAN ids to the options, and the provider would replace the network for it.
-            opts=self.inside([initialised], ignore_changes=["options"]),
+            # With containers on it that cannot be done, so that its addresses stay what they were as well.
+            opts=self.inside([initialised], ignore_changes=["options", "ipamConfigs"]),
         )
         self.register_outputs({"overlay": self.overlay.id})
 

@@ -30,7 +30,11 @@ class ChangeEffect(StrEnum):
     IN_PLACE = "changed in place"
     NEXT_MACHINE = "only machines made later have it; a running one keeps what it has"
     NEXT_VOLUME = "only a volume made later has it; the data volume stays as it is"
+    NEXT_SWARM = "only a swarm made later has it, as with another number in machines.reinstall.manager"
+    RESIZE = "the machines are shut down and resized; students' servers on them end, files stay"
     MACHINE = "the machines are replaced; the data volume stays"
+    NEXT_STACK = "not to be changed while the stack is up: run pulumi destroy before"
+    ELSEWHERE = "the hub restarts; homes are what the new place holds, nothing is moved"
     DATA = "homes begin empty; a volume that was kept holds the former ones"
 
 

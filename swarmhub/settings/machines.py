@@ -17,12 +17,13 @@ class Workers:
     flavor: str | None = key(
         NAME,
         "Flavor of each worker; without it the one that seats workshop.users with the fewest CPUs",
-        change=ChangeEffect.IN_PLACE,
+        change=ChangeEffect.RESIZE,
         default=None,
     )
     count: int | None = key(
         whole_number(1, MAX_WORKERS),
-        "Number of workers; without it as many as workshop.users need, or one",
+        "Number of workers; without it as many as workshop.users need, or one. A lower number ends the "
+        "servers on the last ones",
         change=ChangeEffect.IN_PLACE,
         default=None,
     )
@@ -121,7 +122,7 @@ class Machines:
     manager: str | None = key(
         NAME,
         "Flavor of the manager; it must be set but with site.kind: existing",
-        change=ChangeEffect.IN_PLACE,
+        change=ChangeEffect.RESIZE,
         default=None,
     )
     worker: Workers = key(
@@ -135,7 +136,7 @@ class Machines:
         NAME,
         "Flavor of a machine for homes alone, outside the swarm; without it the manager holds them. "
         "A stack that is up keeps its homes where they are: set or remove it between destroy and up",
-        change=ChangeEffect.IN_PLACE,
+        change=ChangeEffect.RESIZE,
         default=None,
     )
     reinstall: Reinstall = key(

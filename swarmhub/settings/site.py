@@ -110,7 +110,7 @@ class Site:
     kind: SiteKind = key(
         one_of(SiteKind),
         "Whether machines are made in an OpenStack cloud, or are there already: machines.hosts",
-        change=ChangeEffect.DATA,
+        change=ChangeEffect.NEXT_STACK,
         default=SiteKind.OPENSTACK,
     )
     ssh_user: str = key(ACCOUNT, "Account of the image that may use sudo", change=ChangeEffect.NOTHING)
@@ -123,7 +123,7 @@ class Site:
     region: str | None = key(
         NAME,
         "Region of the cloud, where it has several and the credentials name none",
-        change=ChangeEffect.MACHINE,
+        change=ChangeEffect.NEXT_STACK,
         default=None,
     )
     image: str | None = key(
@@ -141,7 +141,7 @@ class Site:
     external_network: str | None = key(
         NAME,
         "External network that floating IPs come from and that a router is made to",
-        change=ChangeEffect.MACHINE,
+        change=ChangeEffect.NEXT_STACK,
         default=None,
     )
     network: str | None = key(
@@ -159,7 +159,7 @@ class Site:
     router: str | None = key(
         NAME,
         "Existing router to connect the made network to; without it a router is made",
-        change=ChangeEffect.MACHINE,
+        change=ChangeEffect.NEXT_STACK,
         default=None,
     )
     public_address: str = key(
@@ -177,13 +177,14 @@ class Site:
     overlay_cidr: ipaddress.IPv4Network = key(
         ipv4_network(12, OVERLAY_LARGEST_PREFIX),
         "Addresses of the containers; /20 holds 4,000 servers",
-        change=ChangeEffect.RESTART,
+        change=ChangeEffect.NEXT_SWARM,
         default=ipaddress.IPv4Network("10.80.0.0/20"),
     )
     mtu_bytes: int | None = key(
         whole_number(SMALLEST_MTU_BYTES, LARGEST_MTU_BYTES),
-        "Largest packet of the machines' network, where the cloud or the machines report a wrong one",
-        change=ChangeEffect.RESTART,
+        "Largest packet of the machines' network, where the cloud or the machines report a wrong one; the "
+        "containers' is 50 less",
+        change=ChangeEffect.NEXT_SWARM,
         default=None,
     )
     dns_servers: tuple[str, ...] = key(
@@ -238,7 +239,7 @@ class Site:
     http_proxy: str | None = key(
         URL,
         "HTTP proxy through which packages, images and certificates are fetched; students' servers have it "
-        "as http_proxy in their environment",
+        "as http_proxy in their environment, for which the hub restarts",
         change=ChangeEffect.NEXT_MACHINE,
         default=None,
     )

@@ -122,26 +122,26 @@ class Storage:
         text("It is a path below /dev without spaces or a .. in it", r"(?!.*/\.\.(/|$))/dev/[^\s,]+"),
         "Block device of the manager or of the storage machine, best one of /dev/disk/by-id, for "
         "kind: device. It is formatted when it is blank, and refused when it holds anything but XFS",
-        change=ChangeEffect.DATA,
+        change=ChangeEffect.ELSEWHERE,
         default=None,
     )
     directory: str | None = key(
         text("It is an absolute path without spaces or a .. in it", r"(?!.*/\.\.(/|$))/[^\s,]+"),
         "Directory of the manager or of the storage machine that homes are made in, for kind: directory; "
         "homes have quotas when it is on XFS that is mounted with pquota",
-        change=ChangeEffect.DATA,
+        change=ChangeEffect.ELSEWHERE,
         default=None,
     )
     server: str | None = key(
         address,
         "Address of the NFS server, for kind: nfs; it must reach and be reached by the machines' network",
-        change=ChangeEffect.RESTART,
+        change=ChangeEffect.ELSEWHERE,
         default=None,
     )
     export: str | None = key(
         text("It is an absolute path without spaces or a .. in it", r"(?!.*/\.\.(/|$))/[^\s,]*"),
         "Directory of the NFS server that homes are made in, for kind: nfs",
-        change=ChangeEffect.RESTART,
+        change=ChangeEffect.ELSEWHERE,
         default=None,
     )
     keep_after_destroy: bool = key(

@@ -49,14 +49,6 @@ COMPONENTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("project")
-    (directory / ".rehearsal").mkdir()
-    (directory / ".rehearsal" / "directory-ca.pem").write_text("directory CA\n")
-    return directory
-
-
 @pytest.fixture(autouse=True)
 def _directory_ca(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
     monkeypatch.setattr("components.front_door.PROJECT_DIRECTORY", project)
