@@ -31,11 +31,12 @@ from typing import Any
 
 from tests.door import root
 from tests.door.conftest import DOMAIN, running_manager
+from tests.door.services import PROXY_PORT, configurable_proxy
 from tests.hub.programs import NODE, environment_of, install
 from tests.hub.running import process, wait_for_answer
 
 LOAD = Path(__file__).with_name("load.js")
-PROXY_PORT, API_PORT, SERVER_PORT = 8000, 8001, 9000
+SERVER_PORT = 9000
 SERVER = f"""
 const page = "x".repeat(1024);
 require("http").createServer((_, answer) => answer.end(page)).listen({SERVER_PORT}, "127.0.0.1");
@@ -65,16 +66,10 @@ class Case:
 def proxy_and_server(directory: Path) -> Iterator[None]:
     """Have the proxy where nginx looks for it, and a server behind."""
     programs = install()
-    environment = environment_of(programs) | {"CONFIGPROXY_AUTH_TOKEN": "nobody asks"}
     server = ["node", "-e", SERVER]
-    proxy = [
-        *(str(programs.proxy), "--ip", "127.0.0.1", "--port", str(PROXY_PORT)),
-        *("--api-ip", "127.0.0.1", "--api-port", str(API_PORT)),
-        *("--default-target", f"http://127.0.0.1:{SERVER_PORT}", "--log-level", "error"),
-    ]
     with (
-        process(server, directory / "server.log", environment),
-        process(proxy, directory / "proxy.log", environment) as started,
+        process(server, directory / "server.log", environment_of(programs)),
+        configurable_proxy(programs, f"http://127.0.0.1:{SERVER_PORT}", directory / "proxy.log") as started,
     ):
         wait_for_answer(f"http://127.0.0.1:{PROXY_PORT}{PAGE}", started, directory / "proxy.log")
         yield

@@ -16,7 +16,7 @@ from components.registry import Registry
 from components.storage import Homes
 from components.swarm import Swarm
 from swarmhub import plan as planned
-from swarmhub.text import HUB_SERVICE, PROXY_SERVICE, hub_config
+from swarmhub.text import ERROR_PAGES_PORT, FRONT_DOOR_CONTAINER, HUB_SERVICE, PROXY_SERVICE, hub_config
 
 ON_THE_MANAGER = docker.ServiceTaskSpecPlacementArgs(constraints=["node.role==manager"])
 ON_THE_WORKERS = docker.ServiceTaskSpecPlacementArgs(constraints=["node.role==worker"])
@@ -26,6 +26,11 @@ CONVERGE = docker.ServiceConvergeConfigArgs(delay="3s", timeout="5m")
 DNSRR = docker.ServiceEndpointSpecArgs(mode="dnsrr")
 TOKEN_CHARACTERS = 52
 ANCHOR_SERVICE = "anchor"
+# Those of the image, but for where an error's page comes from.
+PROXY_OPTIONS = (
+    *("--ip=0.0.0.0", "--port=8000", "--api-ip=0.0.0.0", "--api-port=8001"),
+    f"--error-target=http://{FRONT_DOOR_CONTAINER}:{ERROR_PAGES_PORT}/hub/error",
+)
 HUB_CONFIG_PATH = "/srv/jupyterhub/config/hub.yaml"
 OWNER_ONLY = 0o400
 
@@ -63,6 +68,7 @@ class Hub(pulumi.ComponentResource):
         self.proxy = self._service(
             PROXY_SERVICE,
             image=plan.images.proxy.name,
+            arguments=PROXY_OPTIONS,
             environment={"PROXY_BY_HOST": "true"} if plan.settings.hub.subdomains else None,
             secrets=self._mounted({"proxy-token": proxy_token}, readable_by_all=True),
             depends_on=own.having(plan.images.proxy),
@@ -162,6 +168,7 @@ class Hub(pulumi.ComponentResource):
         service: str,
         *,
         image: str,
+        arguments: Sequence[str] | None = None,
         environment: Mapping[str, str] | None = None,
         secrets: Sequence[docker.ServiceTaskSpecContainerSpecSecretArgs],
         configs: Sequence[docker.ServiceTaskSpecContainerSpecConfigArgs] = (),
@@ -174,6 +181,7 @@ class Hub(pulumi.ComponentResource):
             task_spec=docker.ServiceTaskSpecArgs(
                 container_spec=docker.ServiceTaskSpecContainerSpecArgs(
                     image=image,
+                    args=arguments,
                     env=environment,
                     secrets=list(secrets),
                     configs=list(configs),

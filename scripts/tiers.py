@@ -112,6 +112,7 @@ TIERS = (
         name="door",
         commands=(
             python("tests.door.root"),
+            python("tests.hub.programs"),
             # On a loopback of their own: nginx and the ACME server take the ports that the real ones do.
             ["unshare", "--net", *python("pytest", "--quiet", "tests/door")],
         ),

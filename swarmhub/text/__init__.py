@@ -4,6 +4,7 @@ from swarmhub.text.closing import closing_files
 from swarmhub.text.front_door import (
     CERTIFICATE_DIRECTORY,
     DIRECTORY_CA_PATH,
+    ERROR_PAGES_PORT,
     FRONT_DOOR_CONTAINER,
     OwnCertificate,
     front_door_files,
@@ -25,6 +26,7 @@ from swarmhub.text.storage import (
 __all__ = [
     "CERTIFICATE_DIRECTORY",
     "DIRECTORY_CA_PATH",
+    "ERROR_PAGES_PORT",
     "FRONT_DOOR_CONTAINER",
     "HUB_SERVICE",
     "NODE_DIRECTORY",

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 from swarmhub import plan as planned
 from swarmhub.plan import Plan
-from swarmhub.text.hub import PROXY_SERVICE
+from swarmhub.text.hub import HUB_PORT, HUB_SERVICE, PROXY_SERVICE
 from swarmhub.text.rendering import NodeFile, render, script
 
 FRONT_DOOR_CONTAINER = "front-door"
+# On the overlay alone, where only what runs on the manager reaches it.
+ERROR_PAGES_PORT = 8002
 DIRECTORY_CA_PATH = f"{planned.FRONT_DOOR_CONFIG_DIRECTORY}/directory-ca.pem"
 
 
@@ -43,12 +45,25 @@ def nginx_config(plan: Plan, domain: str) -> str:
     subdomains = plan.settings.hub.subdomains
     names = {"hub": hub, "server_names": f"{domain} *.{domain}" if subdomains else domain}
     if not plan.certificate.exists:
-        return render("nginx.conf", {"servers": render("nginx-http.conf", names | {"domain": domain})})
+        return _nginx(render("nginx-http.conf", names | {"domain": domain}))
     names["redirect_host"] = "$hub_host" if subdomains else domain
     servers = render("nginx-https.conf", names | DIRECTORIES)
     if subdomains:
         servers = render("nginx-subdomains.conf", {"domain": domain}) + servers
-    return render("nginx.conf", {"servers": servers})
+    return _nginx(servers)
+
+
+def _nginx(servers: str) -> str:
+    return render(
+        "nginx.conf",
+        {
+            "servers": servers,
+            "config_directory": planned.FRONT_DOOR_CONFIG_DIRECTORY,
+            "error_pages_port": ERROR_PAGES_PORT,
+            "hub_service": HUB_SERVICE,
+            "hub_port": HUB_PORT,
+        },
+    )
 
 
 def front_door_files(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socketserver
+import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import dns.flags
 import dns.message
@@ -15,7 +18,11 @@ import dns.rdatatype
 import dns.rrset
 from aiohttp import WSMsgType, web
 
-PROXY_PORT = 8000
+from swarmhub.text.hub import HUB_PORT
+from tests.hub.programs import Programs, environment_of
+from tests.hub.running import process
+
+PROXY_PORT, API_PORT = 8000, 8001
 UPLOAD_LIMIT_BYTES = 1 << 40
 
 
@@ -83,6 +90,41 @@ async def _echo(request: web.Request) -> web.StreamResponse:
         if message.type is WSMsgType.TEXT:
             await ws.send_str(message.data)
     return ws
+
+
+@contextmanager
+def configurable_proxy(
+    programs: Programs, default_target: str, log: Path, *options: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Have the real proxy where nginx looks for it."""
+    environment = environment_of(programs) | {"CONFIGPROXY_AUTH_TOKEN": "nobody asks"}
+    command = [
+        *(str(programs.proxy), "--ip", "127.0.0.1", "--port", str(PROXY_PORT)),
+        *("--api-ip", "127.0.0.1", "--api-port", str(API_PORT)),
+        *("--default-target", default_target, "--log-level", "error", *options),
+    ]
+    with process(command, log, environment) as started:
+        yield started
+
+
+@contextmanager
+def hub_that_knows() -> Iterator[None]:
+    """Have something where the hub is, which has a page for an error."""
+
+    class Pages(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(503)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(f"the hub on {self.path}".encode())
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is logged."""
+
+    with ThreadingHTTPServer(("127.0.0.1", HUB_PORT), Pages) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+        yield
+        server.shutdown()
 
 
 @contextmanager

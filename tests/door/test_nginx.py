@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from rehearsal.host import wait_for
+from swarmhub.text import ERROR_PAGES_PORT
 from tests.door.conftest import DOMAIN, UPLOAD_MAX_MB, Manager, curl
-from tests.door.services import proxy
+from tests.door.services import PROXY_PORT, configurable_proxy, hub_that_knows, proxy
 from tests.door.test_certificates import browser
+from tests.hub.programs import install
 
+# proxy_read_timeout and proxy_send_timeout where nothing is said of them.
+NGINX_DEFAULT_SECONDS = 60
 BROWSER = "Accept: text/html,application/xhtml+xml"
 TRUST = ("--cacert", "/var/lib/swarmhub/issuer.pem")
 
@@ -127,6 +133,17 @@ def test_while_nothing_is_behind_a_websocket_is_refused_plainly(door: Manager) -
 
 
 @pytest.mark.usefixtures("upstream")
+def test_a_websocket_may_be_silent_for_longer_than_nginx_has_it(door: Manager) -> None:
+    async def be_silent() -> str:
+        async with browser(door) as http, http.ws_connect("/user/ada/ws", heartbeat=None) as socket:
+            await asyncio.sleep(NGINX_DEFAULT_SECONDS + 2)
+            await socket.send_str("still there")
+            return await socket.receive_str(timeout=10)
+
+    assert asyncio.run(be_silent()) == "still there"
+
+
+@pytest.mark.usefixtures("upstream")
 def test_a_hub_that_is_down_behind_its_proxy_gets_the_page_too(door: Manager) -> None:
     _, _, body = curl(door, *TRUST, "--header", BROWSER, f"https://{DOMAIN}/hub/home?status=503")
     assert "The hub is starting" in body
@@ -140,6 +157,44 @@ def test_what_servers_and_the_hub_say_themselves_is_passed_on(door: Manager, pat
     status, _, body = curl(door, *TRUST, "--header", BROWSER, f"https://{DOMAIN}{path}")
     assert status.split()[1] == path[-3:]
     assert json.loads(body)["path"] == path.partition("?")[0]
+
+
+@pytest.fixture
+def real_proxy(door: Manager) -> Iterator[None]:
+    """The real proxy as the deployment starts it, with a hub that is down."""
+    log = door.files / "proxy.log"
+    target = f"http://127.0.0.1:{ERROR_PAGES_PORT}/hub/error"
+    with configurable_proxy(install(), "http://127.0.0.1:9", log, "--error-target", target) as started:
+        wait_for(
+            "proxy",
+            listens,
+            log=log,
+            timeout_seconds=20,
+            interval_seconds=0.1,
+            while_true=lambda: started.poll() is None,
+        )
+        yield
+
+
+def listens() -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", PROXY_PORT)) == 0
+
+
+@pytest.mark.usefixtures("real_proxy")
+def test_a_server_that_is_not_there_has_the_page_while_the_hub_is_down(door: Manager) -> None:
+    status, headers, body = curl(door, *TRUST, "--header", BROWSER, f"https://{DOMAIN}/user/ada/lab")
+    assert status.split()[1] == "503"
+    assert headers["content-type"] == "text/html"
+    assert '<meta http-equiv="refresh" content="5">' in body
+
+
+@pytest.mark.usefixtures("real_proxy")
+def test_a_server_that_does_not_answer_has_the_hubs_own_page(door: Manager) -> None:
+    with hub_that_knows():
+        status, _, body = curl(door, *TRUST, "--header", BROWSER, f"https://{DOMAIN}/user/ada/lab")
+    assert status.split()[1] == "503"
+    assert body == "the hub on /hub/error/503?url=%2Fuser%2Fada%2Flab"
 
 
 def test_nginx_comes_back_to_a_proxy_that_comes_back(door: Manager) -> None:

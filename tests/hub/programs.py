@@ -85,3 +85,7 @@ def environment_of(programs: Programs) -> dict[str, str]:
         "HOME": os.environ.get("HOME", "/root"),
         "DOCKER_HOST": "unix:///nonexistent/docker.sock",
     }
+
+
+if __name__ == "__main__":
+    install()

@@ -516,6 +516,16 @@ def test_workers_stay_on_the_overlay_whoever_comes_and_goes() -> None:
     assert graph.awaits(graph.named("probe-run"), graph.named("hub-anchor"))
 
 
+def test_the_proxy_is_started_as_its_image_says_but_for_the_pages_of_errors() -> None:
+    command = (PROJECT_DIRECTORY / "images/proxy/Dockerfile").read_text().rpartition("CMD ")[2]
+    of_image = json.loads(command)
+    arguments = workshop().named("hub-proxy").inputs["taskSpec"]["containerSpec"]["args"]
+    differing = [(one, other) for one, other in zip(of_image, arguments, strict=True) if one != other]
+    assert differing == [
+        ("--error-target=http://hub:8081/hub/error", "--error-target=http://front-door:8002/hub/error")
+    ]
+
+
 def test_nginx_finds_the_overlay_on_its_machine_and_waits_for_nothing_else_of_the_hub() -> None:
     graph = workshop()
     door = graph.named("front-door-nginx")
