@@ -29,6 +29,7 @@ from swarmhub.facts import (
     Flavor,
     Survey,
 )
+from swarmhub.settings.keys import shown
 
 ANSWER_SECONDS = 10
 NAMES_SHOWN = 8
@@ -64,7 +65,9 @@ def _candidates(name: str, names: Iterable[str]) -> str:
 
 
 def _missing(key: str, kind: str, name: str, names: Iterable[str]) -> Finding:
-    return Finding(where=key, problem=f"the cloud has no {kind} {name!r}", remedy=_candidates(name, names))
+    return Finding(
+        where=key, problem=f"the cloud has no {kind} {shown(name)}", remedy=_candidates(name, names)
+    )
 
 
 def connect_to(cloud: str | None, region: str | None = None) -> Any:
@@ -81,7 +84,7 @@ def connect_to(cloud: str | None, region: str | None = None) -> Any:
                 if known
                 else "No clouds.yaml was found: OS_CLIENT_CONFIG_FILE names one"
             )
-            problem = f"clouds.yaml has no entry {cloud!r}" if cloud not in known else str(error)
+            problem = f"clouds.yaml has no entry {shown(cloud)}" if cloud not in known else str(error)
             raise UserError([Finding(where="site.cloud", problem=problem, remedy=remedy)]) from None
         raise _without_credentials() from None
     except auth.MissingRequiredOptions as error:
@@ -104,7 +107,7 @@ def _without_credentials() -> UserError:
 
 
 def _credentials(cloud: str | None, problem: str) -> Finding:
-    source = f"the entry {cloud!r} of clouds.yaml" if cloud else "the OS_* variables"
+    source = f"the entry {shown(cloud)} of clouds.yaml" if cloud else "the OS_* variables"
     return Finding(
         where="credentials", problem=problem, remedy=f"Check user, password and project in {source}"
     )
@@ -161,7 +164,7 @@ def _match_image(connection: Any, key: str, pattern: str) -> Attempt[Any]:
     matching = [image for image in active if re.fullmatch(pattern, image.name or "")]
     if matching:
         return max(matching, key=lambda image: image.created_at), []
-    problem = f"no active image's whole name matches {pattern!r}"
+    problem = f"no active image's whole name matches {shown(pattern)}"
     return None, [
         Finding(where=key, problem=problem, remedy=_candidates(pattern, (image.name for image in active)))
     ]
@@ -201,7 +204,7 @@ def _find_named(kind: str, listing: Iterable[Any], key: str, name: str) -> Attem
     by_id = [each.id for each in there if each.id == name]
     found = by_id or [each.id for each in there if each.name == name]
     if len(found) > 1:
-        problem = f"the cloud has {len(found)} {kind}s named {name!r}"
+        problem = f"the cloud has {len(found)} {kind}s named {shown(name)}"
         return None, [Finding(where=key, problem=problem, remedy=f"Give the id, such as {found[0]}")]
     return (found[0], []) if found else (None, [_missing(key, kind, name, (each.name for each in there))])
 
@@ -225,11 +228,11 @@ def _find_network(
             return None, findings
         subnets = [each for each in subnets if each.id == chosen]
     if not subnets:
-        problem = f"the network {name!r} has no IPv4 subnet"
+        problem = f"the network {shown(name)} has no IPv4 subnet"
         return None, [Finding(where=key, problem=problem, remedy="Make one, or name another network")]
     if len(subnets) > 1:
         names = ", ".join(sorted(each.name or each.id for each in subnets))
-        problem = f"the network {name!r} has {len(subnets)} IPv4 subnets"
+        problem = f"the network {shown(name)} has {len(subnets)} IPv4 subnets"
         return None, [Finding(where=key, problem=problem, remedy=f"Set site.subnet to one of {names}")]
     subnet = subnets[0]
     return (
@@ -253,7 +256,7 @@ def _find_router(connection: Any, key: str, name: str, external: str | None) -> 
     return None, [
         Finding(
             where=key,
-            problem=f"the router {name!r} {elsewhere}",
+            problem=f"the router {shown(name)} {elsewhere}",
             rule="Floating IPs come in by a router to their network",
             remedy=remedy if external else "Name one that has a gateway",
         )

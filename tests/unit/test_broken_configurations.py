@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import datetime
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,14 +13,20 @@ import pulumi
 import pytest
 import yaml
 
+from live.cloud import survey_cloud
 from live.configuration import read_stack_configuration
+from swarmhub.context import Contexts
 from swarmhub.errors import Finding, UserError
+from swarmhub.plan import cloud_request, make_plan
+from swarmhub.preflight import check
 from swarmhub.settings import Settings, keys_of, read_settings
 from tests.conftest import GOLDEN
+from tests.support.fake_cloud import FakeCloud
 from tests.support.recording import PROJECT, flatten_config
-from tests.support.stacks import dev_config, host_config
+from tests.support.stacks import OWN_CONTEXTS, dev_config, host_config
 
 LONGEST_MESSAGE_CHARACTERS = 1000
+NOW = datetime.datetime(2027, 3, 1, 12, tzinfo=datetime.UTC)
 
 JUNK: dict[str, Any] = {
     "a truth": True,
@@ -96,6 +103,57 @@ def test_hundreds_of_broken_values_are_refused_by_key_with_a_remedy() -> None:
             assert message.endswith((".", "?")), what
             assert len(message) < LONGEST_MESSAGE_CHARACTERS, what
     assert refused >= 500
+
+
+def test_what_is_said_of_each_key(golden: Callable[[str, str], None]) -> None:
+    said = [
+        f"{'.'.join(path)} set to {kind}\n  " + "\n  ".join(messages)
+        for path in key_paths(Settings)
+        for kind in ("a truth", "a list of junk")
+        if (messages := findings_of(reading(with_value(dev_config(), path, JUNK[kind]))))
+    ]
+    golden("errors/of-each-key.txt", "\n".join(said) + "\n")
+
+
+def reading(config: dict[str, Any]) -> Callable[[], object]:
+    return lambda: read_settings(config)
+
+
+def examining(config: dict[str, Any]) -> Callable[[], object]:
+    """What follows on a stack file that is accepted: the cloud is asked, and told apart from the plan."""
+
+    def examine() -> None:
+        settings = read_settings(config)
+        survey = survey_cloud(
+            cloud_request(settings, "dev"), "swarmhub-dev", lambda _name, _region: FakeCloud()
+        )
+        if survey.findings:
+            raise UserError(survey.findings)
+        plan = make_plan(settings, survey.facts, "dev", contexts=Contexts(own=OWN_CONTEXTS))
+        if failures := check(plan, survey, NOW).failures:
+            raise UserError(failures)
+
+    return examine
+
+
+def test_what_is_accepted_and_odd_is_refused_in_words_when_the_cloud_is_asked() -> None:
+    refused = accepted = 0
+    for path in key_paths(Settings):
+        # Which directory an image is built from is asked elsewhere.
+        if path[:2] == ("hub", "environments"):
+            continue
+        for kind, value in JUNK.items():
+            config = with_value(dev_config(), path, value)
+            if findings_of(reading(config)) or config["site"].get("kind") == "existing":
+                continue
+            accepted += 1
+            messages = findings_of(examining(config))
+            refused += bool(messages)
+            for message in messages:
+                what = f"{'.'.join(path)} set to {kind}: {message}"
+                assert message.isprintable(), what
+                assert len(message) < LONGEST_MESSAGE_CHARACTERS, what
+    assert accepted > refused > 0
 
 
 def as_pulumi_gives_it(config: dict[str, Any]) -> Any:
