@@ -70,6 +70,18 @@ def test_a_name_that_leads_there_is_waited_for_no_longer(
     assert capsys.readouterr().out == f"name: {HUB} leads to {ADDRESS}\n"
 
 
+def test_a_record_that_is_set_meanwhile_ends_the_wait(
+    known: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    setting = threading.Timer(0.2, known.__setitem__, (HUB, ADDRESS))
+    setting.start()
+    assert wait("--timeout-seconds", "20") == 0
+    setting.join()
+    # First what to do, then that it was done.
+    said = capsys.readouterr().out
+    assert said.index(f"    {HUB}.  A  {ADDRESS}\n") < said.index(f"name: {HUB} leads to {ADDRESS}\n")
+
+
 def test_the_record_to_set_is_printed(known: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     known[HUB] = "192.0.2.9"
     assert wait() == 1
