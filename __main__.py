@@ -8,7 +8,6 @@ from components.remote_host import OperatorKey
 from components.workshop import Workshop
 from live.configuration import read_secret_sections, read_stack_configuration
 from live.deployment import Manager
-from live.login import read_login_facts
 from live.operator_key import find_operator_key
 from live.preflight import examine
 from swarmhub.errors import UserError
@@ -21,7 +20,7 @@ def prepare() -> tuple[Plan, Report, OperatorKey]:
     """Everything that can go wrong by the user's hand goes wrong here."""
     project, stack = pulumi.get_project(), pulumi.get_stack()
     settings = read_settings(read_stack_configuration(project), read_secret_sections(project))
-    plan, report = examine(settings, stack, read_login_facts(settings.hub.login))
+    plan, report = examine(settings, stack)
     if report.failures:
         raise UserError(report.failures)
     key = find_operator_key(settings, stack)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from live.cli import add_stack_argument
 from live.configuration import read_configuration_of, read_stack_file
-from live.login import read_login_facts
 from live.preflight import examine
 from swarmhub.preflight import Report
 from swarmhub.settings import read_settings
@@ -42,6 +41,6 @@ def run(options: argparse.Namespace) -> int:
         read_stack_file(options.file) if options.file else read_configuration_of(options.stack)
     )
     settings = read_settings(configuration)
-    _, report = examine(settings, stack, read_login_facts(settings.hub.login))
+    _, report = examine(settings, stack)
     print(describe(report))
     return 1 if report.failures else 0

@@ -54,6 +54,26 @@ def test_everything_in_the_way_at_once(
     golden("doctor-failures.txt", capsys.readouterr().out)
 
 
+def test_files_that_are_missing_are_said_with_the_rest(
+    doctor: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environments = [{"name": "Course", "build": "/nowhere/course", "image": "example.org/base:1"}]
+    login = {"kind": "roster", "roster_file": "/nowhere/roster.csv"}
+    code = doctor(
+        hub__environments=environments,
+        hub__images={"registry": "swarmhub/registry:dev"},
+        hub__login=login,
+        site__volume_type="fsat",
+    )
+    assert code == 1
+    failed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAILED")]
+    assert [line.split()[1] for line in failed] == [
+        "hub.login.roster_file:",
+        "hub.environments[0].build:",
+        "site.volume_type:",
+    ]
+
+
 def test_a_broken_file_is_refused_before_the_cloud_is_asked(
     doctor: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
