@@ -1,20 +1,26 @@
 """How the time of `pulumi up` grows with the number of workers: the real graph on a simulated cloud.
 
-The program is recorded as an engine would see it, and replayed with the durations of DURATIONS: an operation
-starts when all it waits for is done and one of the operations at once is free. That gives the wall time, the
-critical path, and the calls to the cloud's services; nothing is created.
+The program is recorded as an engine would see it, and replayed with the durations of a real `up` on the
+rehearsal cloud: an operation starts when all it waits for is done and one of the operations at once is free.
+That gives the wall time, the critical path, and the calls to the cloud's services; nothing is created.
 
     .venv/bin/python -m benchmarks.scale [--workers 1 10 50 100 200]
+    make up | tee up.txt && .venv/bin/python -m benchmarks.scale --record up.txt
 
-Durations are chosen, not measured: a server is ACTIVE after 20 s, its first boot, which installs Docker, ends
-96 s later, and calls take some seconds. What is compared are numbers of workers and of operations at once.
+The second takes the durations of another `up`. A machine's first boot is taken to last as long
+whether one or two hundred boot, as on a cloud; what is compared are numbers of workers and of operations at
+once.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import heapq
 import itertools
+import json
+import re
+import statistics
 import sys
 import tempfile
 from collections import Counter
@@ -34,30 +40,11 @@ WORKERS = (1, 10, 50, 100, 200)
 # Between the smallest and the largest number of workers, the wall time may grow by this much.
 FLAT_FACTOR = 1.5
 KEY = OperatorKey(public="ssh-ed25519 AAAA operator", private="private", private_file="/keys/id_ed25519")
-# By logical name where it matters, else by type; in seconds.
-DURATIONS: Mapping[str, float] = {
-    "openstack:compute/instance:Instance": 20,
-    "openstack:blockstorage/volume:Volume": 5,
-    "openstack:compute/volumeAttach:VolumeAttach": 6,
-    "openstack:networking/floatingIp:FloatingIp": 5,
-    "openstack:networking/floatingIpAssociate:FloatingIpAssociate": 3,
-    "openstack:networking/network:Network": 2,
-    "openstack:networking/subnet:Subnet": 2,
-    "openstack:networking/router:Router": 4,
-    "openstack:networking/routerInterface:RouterInterface": 6,
-    "openstack:networking/port:Port": 2,
-    "openstack:networking/secGroup:SecGroup": 1,
-    "openstack:networking/secGroupRule:SecGroupRule": 1,
-    "command:local:Command": 0.1,
-    "command:remote:Command": 3,
-    "docker:index/service:Service": 12,
-    "docker:index/network:Network": 2,
-    "docker:index/container:Container": 4,
-    "probe-run": 25,
-    "front-door-certificate": 15,
-}
-# From a server that is ACTIVE to the end of its first boot, which goes on whether it is waited for or not.
-FIRST_BOOT_SECONDS = 96
+RECORDED = Path(__file__).with_name("recorded_up.json")
+# What `make up` shows of what took a second: ` 142.8 s  front-door-nginx (Container): created in 16.3 s`.
+CREATED = re.compile(r"^ *[\d.]+ s  (\S+) \((\w+)\): created in ([\d.]+) s", re.MULTILINE)
+# What is not shown took less than a second.
+NOT_SHOWN_SECONDS = 0.5
 CONNECT_SECONDS = 2
 SERVICES = {
     "openstack:compute": "nova",
@@ -68,11 +55,43 @@ SERVICES = {
 }
 
 
-def duration(resource: Resource) -> float:
-    """Seconds that the operation takes once it may start."""
-    if not resource.custom:
-        return 0.0
-    return DURATIONS.get(resource.name, DURATIONS.get(resource.type, 0.5))
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """Seconds of operations in a real run: by logical name, and the median of each type's."""
+
+    by_name: Mapping[str, float]
+    by_type: Mapping[str, float]
+    # From a server that is ACTIVE to the end of its first boot, which goes on whether waited for or not.
+    first_boot: float
+
+    @classmethod
+    def read(cls) -> Recorded:
+        return cls(**json.loads(RECORDED.read_text()))
+
+    @classmethod
+    def of_run(cls, printed: str) -> Recorded:
+        """What `make up` has printed. Raises ValueError when no machine was made in that run."""
+        rows = [(name, kind, float(seconds)) for name, kind, seconds in CREATED.findall(printed)]
+        boots = [seconds for name, _, seconds in rows if name.endswith("-ready")]
+        if not boots:
+            raise ValueError("no machine was made in that run")
+        types: dict[str, list[float]] = {}
+        for name, kind, seconds in rows:
+            if not name.endswith("-ready"):
+                types.setdefault(kind, []).append(seconds)
+        return cls(
+            by_name={name: seconds for name, _, seconds in rows if not name.endswith("-ready")},
+            by_type={kind: statistics.median(each) for kind, each in types.items()},
+            # Workers are looked at after the manager, which leads to them: theirs are over by then.
+            first_boot=max(boots),
+        )
+
+    def duration(self, resource: Resource) -> float:
+        """Seconds that the operation takes once it may start."""
+        # Workers after the first one take what it took.
+        first = re.sub(r"worker-\d+", "worker-1", resource.name)
+        kind = resource.type.rpartition(":")[2]
+        return self.by_name.get(first, self.by_type.get(kind, NOT_SHOWN_SECONDS)) if resource.custom else 0.0
 
 
 def waits_for(graph: Graph) -> dict[str, set[str]]:
@@ -103,6 +122,7 @@ class Replay:
 
 def replay(graph: Graph, at_once: int) -> Replay:
     """Run the graph with so many operations at once, first come, first served."""
+    recorded = Recorded.read()
     resources = {each.urn: each for each in graph}
     waits = waits_for(graph)
     followers: dict[str, list[str]] = {urn: [] for urn in resources}
@@ -120,9 +140,9 @@ def replay(graph: Graph, at_once: int) -> Replay:
         while ready and busy < at_once:
             _, number, urn = heapq.heappop(ready)
             busy += 1
-            end = now + duration(resources[urn])
+            end = now + recorded.duration(resources[urn])
             if resources[urn].name.endswith("-ready"):
-                end = max(now + CONNECT_SECONDS, ended[server_of(resources[urn])] + FIRST_BOOT_SECONDS)
+                end = max(now + CONNECT_SECONDS, ended[server_of(resources[urn])] + recorded.first_boot)
             heapq.heappush(running, (end, number, urn))
         most = max(most, busy)
         now, _, last = heapq.heappop(running)
@@ -136,7 +156,7 @@ def replay(graph: Graph, at_once: int) -> Replay:
     path: list[str] = []
     step: str | None = last
     while step is not None:
-        if duration(resources[step]) >= 1:
+        if recorded.duration(resources[step]) >= 1:
             path.append(resources[step].name)
         step = came_after[step]
     calls = Counter(
@@ -158,7 +178,13 @@ def record(workers: int) -> Graph:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, nargs="+", default=list(WORKERS))
+    parser.add_argument(
+        "--record", metavar="LOG", type=Path, help="take the durations from pulumi's log of an up"
+    )
     options = parser.parse_args()
+    if options.record:
+        document = dataclasses.asdict(Recorded.of_run(options.record.read_text()))
+        RECORDED.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
     times: dict[int, float] = {}
     print(f"{'workers':>7} {'resources':>9} {'up':>7} {'with 8':>8}  calls")
     for workers in options.workers:
