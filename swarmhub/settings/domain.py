@@ -16,6 +16,8 @@ from swarmhub.settings.tls import Issuer
 
 # A certificate's common name holds no more (RFC 5280, ub-common-name), and issuers put the name there.
 ORDERED_MAX_CHARACTERS = 64
+# A student's name is one label before the hub's: 63 characters and a dot (RFC 1035, section 2.3.4).
+WITH_SUBDOMAINS_MAX_CHARACTERS = DOMAIN_MAX_CHARACTERS - 64
 KEY, ZONE_KEY = "hub.domain", "hub.dns_zone"
 
 
@@ -65,6 +67,15 @@ def check_subdomains(domain: str, issuer: Issuer) -> list[Finding]:
                 problem=f"tls.issuer: {issuer} gives no certificate for all names below the hub's",
                 rule="What the manager can prove to an issuer is that single names are its own",
                 remedy=f"Set tls.issuer to files, with a certificate for {domain} and *.{domain}",
+            )
+        ]
+    if len(longest_name(domain)) > WITH_SUBDOMAINS_MAX_CHARACTERS:
+        return [
+            Finding(
+                where=where,
+                problem=f"{shown(domain)} can be {len(longest_name(domain))} characters long",
+                rule=f"With a student's name before it, it has at most {WITH_SUBDOMAINS_MAX_CHARACTERS}",
+                remedy=f"Choose a shorter {KEY}",
             )
         ]
     return []

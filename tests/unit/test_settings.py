@@ -22,6 +22,7 @@ from swarmhub.settings import (
     keys_of,
     read_settings,
 )
+from swarmhub.settings.keys import shown
 from tests.support.stacks import DEV_CONFIG, dev_config
 
 
@@ -59,6 +60,8 @@ def test_quotas_are_read() -> None:
     assert found.quota_overrides == QuotaOverrides(users=(("ada", 0.0),), groups=(("instructors", 50.0),))
 
 
+# With a student's name before it, one character too long.
+LONG_DOMAIN = ".".join(("a" * 63, "b" * 63, "c" * 50, "example.org"))
 HOST_NAME_RULE = (
     "It is a host name of at most 253 characters with a dot in it, or address for none; {address} in it "
     "stands for the public address written with dashes, {instance} and {project} for the names that the "
@@ -182,6 +185,13 @@ MESSAGES: list[tuple[dict[str, Any], str]] = [
             "hub.subdomains: tls.issuer: acme gives no certificate for all names below the hub's. "
             "What the manager can prove to an issuer is that single names are its own. "
             "Set tls.issuer to files, with a certificate for hub.example.org and *.hub.example.org."
+        ),
+    ),
+    (
+        {"hub__subdomains": True, "hub__domain": LONG_DOMAIN, "tls": {"issuer": "none"}},
+        (
+            f"hub.subdomains: {shown(LONG_DOMAIN)} can be 190 characters long. "
+            "With a student's name before it, it has at most 189. Choose a shorter hub.domain."
         ),
     ),
     (
