@@ -8,11 +8,14 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, NoReturn
+from unittest.mock import patch
 
 import pulumi
 from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime import mocks, rpc
+from pulumi.runtime import stack as program_stack
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.settings import configure, reset_options
 from pulumi.runtime.stack import run_in_stack
@@ -324,6 +327,9 @@ class RecordingMonitor(mocks.MockMonitor):
             )
 
 
+ONCE_FOR_ALL = SimpleNamespace(**vars(asyncio) | {"FIRST_COMPLETED": asyncio.FIRST_EXCEPTION})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recording:
     """What a recorded run is given besides the program."""
@@ -354,7 +360,9 @@ class Recording:
         configure(settings)
         pulumi.runtime.set_all_config(flatten_config(self.config), list(self.secret_keys))
         try:
-            loop.run_until_complete(run_in_stack(program))
+            # Pulumi looks at all outputs each time that one is done: here, when all are.
+            with patch.object(program_stack, "asyncio", ONCE_FOR_ALL):
+                loop.run_until_complete(run_in_stack(program))
         except Exception as error:
             if monitor.unexpected:
                 raise UnexpectedToken("; ".join(monitor.unexpected)) from error
