@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -199,6 +200,16 @@ def test_arbutus_boots_from_volumes_of_the_newest_image() -> None:
     machines = len(plan.machines)
     assert f"quota of volumes: {machines + 2} more needed, 20 of 20 are free" in report.passed
     assert record("arbutus").named("worker-1-server").inputs["blockDevices"][0]["volumeSize"] == 40
+
+
+@pytest.mark.parametrize("path", sorted(SITES.iterdir()), ids=lambda path: path.name)
+def test_what_stands_in_comments_is_accepted_too(path: Path, tmp_path: Path) -> None:
+    text, count = re.subn(r"^( +)# (?=[a-z_]+: )", r"\1", path.read_text(), flags=re.MULTILINE)
+    assert count
+    file = tmp_path / path.name
+    file.write_text(text)
+    _, sections = read_stack_file(file)
+    assert read_settings(sections).hub.images.user
 
 
 def test_comments_mark_what_is_to_be_changed() -> None:
