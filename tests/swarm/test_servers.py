@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import suppress
 
@@ -19,6 +20,13 @@ TOLD_WITHIN_SECONDS = 20
 NOTICED_WITHIN_SECONDS = 45
 # Swarm gives up a machine after three heartbeats of 5 s that did not come.
 LOST_WITHIN_SECONDS = 75
+MAKE_COURSE = """set -e
+git init --quiet --initial-branch main /tmp/course
+cd /tmp/course
+echo Hello >first.txt
+git add first.txt
+git -c user.name=ada -c user.email=ada@example.org commit --quiet --message First
+"""
 ENDED = re.compile(r"Your last server ended at \d\d:\d\d UTC\. [^<]+")
 MANY_THREADS = """
 import threading, time
@@ -71,6 +79,21 @@ def test_jupyterlab_with_a_kernel_fits_into_half_a_gigabyte(
     assert used < 384 << 20
     someone.stop()
     assert hub.servers() == []
+
+
+def test_a_link_brings_a_course_into_the_home_and_the_memory_in_use_is_told(
+    student: MakeStudent, swarm: Swarm
+) -> None:
+    someone = student("jupyter-two")
+    someone.start()
+    service = "user-jupyter-2dtwo"
+    run_inside(swarm, service, "sh", "-c", MAKE_COURSE)
+    link = {"repo": "file:///tmp/course", "branch": "main", "targetpath": "lessons"}
+    assert '"phase": "finished"' in someone.open("git-pull/api", **link)
+    assert json.loads(someone.open("api/contents/lessons/first.txt"))["content"] == "Hello\n"
+    told = json.loads(someone.open("api/metrics/v1"))
+    assert 0 < told["rss"] < told["limits"]["memory"]["rss"] == 512 << 20
+    someone.stop()
 
 
 def test_a_server_started_again_is_the_one_that_answers(student: MakeStudent, swarm: Swarm) -> None:
@@ -143,6 +166,23 @@ def test_a_server_that_outgrows_its_memory_tells_its_user_why_it_ended(
     # The next hub knows it still.
     hub.update()
     assert ENDED.search(someone.home_page())
+
+
+def test_who_had_a_server_on_a_machine_that_is_taken_out_reads_so(student: MakeStudent, swarm: Swarm) -> None:
+    someone = student("drained")
+    someone.start()
+    _, machine, _ = find_container(swarm, "user-drained")
+    assert machine == "node-2"
+    swarm.manager.run("docker", "node", "update", "--availability", "drain", machine)
+    try:
+        wait_until("end noticed", lambda: not someone.running(), timeout_seconds=NOTICED_WITHIN_SECONDS)
+        told = ENDED.search(someone.home_page())
+        assert told
+        assert "The organisers have taken its machine out." in told[0]
+    finally:
+        swarm.manager.run("docker", "node", "update", "--availability", "active", machine)
+    someone.start()
+    assert someone.read()[0] == 200
 
 
 def test_a_lost_machine_is_noticed_and_named(student: MakeStudent, swarm: Swarm) -> None:

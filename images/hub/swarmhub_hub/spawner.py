@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import inspect
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,7 @@ CONNECT_TIMEOUT_SECONDS = 1.0
 # More than the 10 s that Docker gives a container to end by itself; a machine that is lost is not waited for.
 LEAVE_TIMEOUT_SECONDS = 30.0
 LEAVE_INTERVAL_SECONDS = 0.5
+TAKEN_OUT = "The organisers have taken its machine out. Start another one: files in homes are as they were."
 NANO = 10**9
 GIBI = 1024**3
 
@@ -128,7 +130,8 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
 
     @default("extra_create_kwargs")
     def _default_extra_create_kwargs(self) -> dict[str, Any]:
-        return {"labels": {SERVICE_LABEL: self.user.name}}
+        # A template like all of it: braces in a name stand for themselves.
+        return {"labels": {SERVICE_LABEL: self.user.name.replace("{", "{{").replace("}", "}}")}}
 
     @default("escape")
     def _default_escape(self) -> Any:
@@ -245,7 +248,7 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
                 "env": self.get_env(),
                 "args": await self.get_command(),
                 "mounts": self.mounts,
-                **self.extra_container_spec,
+                **self._render_templates(self.extra_container_spec),
             }
         )
         if version_gte(self.client.api_version, NO_NEW_PRIVILEGES_API):
@@ -262,13 +265,16 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
             "placement": Placement(**self.extra_placement_spec),
             **self.extra_task_spec,
         }
+        extra = self._eval_if_callable(self.extra_create_kwargs)
+        if inspect.isawaitable(extra):
+            extra = await extra
         service: Mapping[str, Any] = await self.docker(
             "create_service",
             **{
                 "task_template": TaskTemplate(**task),
                 "endpoint_spec": EndpointSpec(**{**endpoint, **self.extra_endpoint_spec}),
                 "name": self.service_name,
-                **self.extra_create_kwargs,
+                **self._render_templates(extra),
             },
         )
         return service
@@ -305,6 +311,10 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
 
     async def start(self) -> tuple[str, int]:
         """Make the home, then the service; return where the server listens. Raises ServerFailed."""
+        for name in ("internal_ssl", "post_start_cmd"):
+            if getattr(self, name, None):
+                # Both want the container, which is on a machine that the hub's Docker does not see.
+                raise ServerFailed(f"{name} is set, and does not go with a swarm. Tell the organiser.")
         self._ending = 0
         self._starting[self.service_name] = None
         try:
@@ -385,10 +395,24 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
         self.log.warning("%s: %s", self.service_name, verdict.reason)
         # The hub stops only servers that still run: nobody else takes away the service of an ended one.
         await self.remove_object()
-        if verdict.exit_code != 0:
+        if await self._machine_was_taken_out(task or {}):
+            self._say_farewell(TAKEN_OUT)
+        elif verdict.exit_code != 0:
             self._say_farewell(verdict.reason)
         self._ending = verdict.exit_code if verdict.exit_code is not None else verdict.reason
         return self._ending
+
+    async def _machine_was_taken_out(self, task: Mapping[str, Any]) -> bool:
+        """Whether the machine of an ended task has been drained, or has left the swarm since."""
+        if not task.get("NodeID"):
+            return False
+        try:
+            node = await self.docker("inspect_node", task["NodeID"])
+        except APIError as error:
+            if error.response is None or error.response.status_code != 404:
+                raise
+            return True
+        return bool(node["Spec"].get("Availability") == "drain")
 
     def _say_farewell(self, reason: str) -> None:
         self._farewell = farewell(reason, datetime.datetime.now(datetime.UTC))
