@@ -101,6 +101,10 @@ class Stack:
         own = {key: value for key, value in self.configuration.items() if key not in KEYS_OF_PULUMI}
         path.write_text(yaml.safe_dump(own | {key: former[key] for key in KEYS_OF_PULUMI if key in former}))
 
+    def set_secret(self, key: str, value: str) -> None:
+        """Have a secret at a dotted path of the stack's file, until that is derived anew."""
+        self.pulumi.ask("config", "set", "--secret", "--path", f"{PROJECT}:{key}", input_text=value)
+
     def exists(self) -> bool:
         self.write_configuration()
         listed = ask(["stack", "ls", "--json"], environment=self.environment, directory=self.directory)

@@ -24,7 +24,9 @@ from swarmhub.text import (
     render,
     script,
 )
+from tests.support import outside_registry
 from tests.support.native_hub import USER_IMAGE, NativeHub
+from tests.support.outside_registry import ACCOUNT, ADDRESS, PASSWORD
 from tests.support.wheels import requirements_files
 from tests.swarm.conftest import MakeStudent
 from tests.swarm.test_servers import find_container, run_inside
@@ -34,18 +36,6 @@ MEMBER = "/srv/node/data/swarm/certificates/swarm-node"
 CONNECT = (
     "import socket; s = socket.socket(); s.settimeout(5); print(s.connect_ex(({host!r}, {port})) or 'open')"
 )
-
-
-# A registry as a site has one: it asks for an account. Docker speaks plain http to a machine's own loopback.
-OUTSIDE = "localhost:5555"
-OUTSIDE_CONFIG = """version: 0.1
-storage: {filesystem: {rootdirectory: /tmp/registry}}
-http: {addr: "127.0.0.1:5555", secret: none}
-auth: {htpasswd: {realm: school, path: /etc/docker/registry/accounts}}
-"""
-ACCOUNT, PASSWORD = "robot", "t0ken"
-# bcrypt of the password, as perl's crypt has it.
-ACCOUNTS = f"{ACCOUNT}:$2b$05$abcdefghijklmnopqrstuuHZSItsKchLCIg6XIY9a.LmZgwD7svOG\n"
 
 
 def requirements_context(version: str) -> Context:
@@ -118,6 +108,8 @@ def registry(swarm: Swarm) -> Iterator[RunningRegistry]:
             "role": role,
             "manager": manager.address,
             "machines_network": "10.77.0.0/24",
+            "public_address": "203.0.113.5",
+            "web_ports": "'80 443'",
             "file_server": "''",
             "outbound_networks": "''",
         }
@@ -147,13 +139,13 @@ def registry(swarm: Swarm) -> Iterator[RunningRegistry]:
 def outside(swarm: Swarm) -> Iterator[str]:
     """A registry that the stack does not run; what the images' names there begin with."""
     binds = []
-    for name, content in (("config.yml", OUTSIDE_CONFIG), ("accounts", ACCOUNTS)):
+    for name, content in outside_registry.FILES.items():
         (swarm.manager.directory / f"outside-{name}").write_text(content)
-        binds.append(f"/srv/node/outside-{name}:/etc/docker/registry/{name}:ro")
-    spec = {"Image": "swarmhub/registry:dev", "HostConfig": {"NetworkMode": "host", "Binds": binds}}
+        binds.append(f"/srv/node/outside-{name}:{outside_registry.DIRECTORY}/{name}:ro")
+    spec = {"Image": outside_registry.IMAGE, "HostConfig": {"NetworkMode": "host", "Binds": binds}}
     made = swarm.docker.post("/containers/create", spec, name="outside")
     swarm.docker.post(f"/containers/{made['Id']}/start")
-    yield f"{OUTSIDE}/school"
+    yield f"{ADDRESS}/school"
     swarm.docker.delete(f"/containers/{made['Id']}", force="1")
 
 
@@ -169,14 +161,13 @@ def test_what_was_built_is_pushed_to_a_registry_that_asks_for_an_account(
         return run_step(manager, "push-image.sh", arguments=arguments, standard_input=password)
 
     with pytest.raises(
-        CommandFailed, match=f"image {name}: {OUTSIDE} does not let {ACCOUNT} in: .*401 Unauthorized"
+        CommandFailed, match=f"image {name}: {ADDRESS} does not let {ACCOUNT} in: .*401 Unauthorized"
     ):
         push("wrong")
     assert f"image {name}: pushed in" in push(PASSWORD)
     # A second time, as after a changed password, nothing is in the way.
     assert f"image {name}: pushed in" in push(PASSWORD)
-    url = f"http://{OUTSIDE}/v2/school/shared/tags/list"
-    tags = json.loads(manager.run("curl", "--silent", "--fail", "--user", f"{ACCOUNT}:{PASSWORD}", url))
+    tags = json.loads(manager.run(*outside_registry.ask_for_tags("school/shared")))
     assert tags["tags"] == [image.rpartition(":")[2]]
     # It runs on by the name that it had, and neither the other name nor the account stays.
     assert manager.run("docker", "image", "ls", "--quiet", name) == ""
