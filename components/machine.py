@@ -153,5 +153,6 @@ class Machine(pulumi.ComponentResource):
             life=self.life,
             reachable_after=reachable_after,
             through=args.through,
+            size=machine.flavor_id,
         )
         self.register_outputs({"address": self.address})

@@ -132,7 +132,8 @@ class Life:
 class RemoteHost:
     """Its steps wait until it is ready, with ``awaiting`` for a script, and end with the machine they ran on.
 
-    ``dial_limit`` is how often a connection is tried before that is an error.
+    ``dial_limit`` is how often a connection is tried before that is an error. Another ``size`` is a machine
+    that boots again, and is waited for again.
     """
 
     def __init__(
@@ -149,6 +150,7 @@ class RemoteHost:
         through: RemoteHost | None = None,
         awaiting: str = AWAIT_FIRST_BOOT,
         dial_limit: int = UNLIMITED,
+        size: str | None = None,
     ) -> None:
         self._dial_limit = dial_limit
         self.name, self.user, self.key = name, user, key
@@ -169,6 +171,8 @@ class RemoteHost:
             f"{name}-ready",
             connection=self._connection,
             create=awaiting,
+            # Nobody reads it: with another one the command runs again.
+            stdin=size,
             add_previous_output_in_env=False,
             opts=life.options(
                 parent,
@@ -201,11 +205,13 @@ class RemoteHost:
         removal: str = "",
         removal_arguments: Sequence[pulumi.Input[str]] = (),
         replaced_with: Sequence[pulumi.Input[str]] = (),
+        again_with: Sequence[str] = (),
         limit_seconds: int = STEP_SECONDS,
     ) -> remote.Command:
         """Put ``files`` in place and run the scripts ``steps`` of ``node/`` as root, as one command.
 
-        All steps but the last run without arguments or input. All run again whenever any of it changes.
+        All steps but the last run without arguments or input. All run again whenever any of it changes, or
+        any of ``again_with``, which is for nothing else.
         The script ``removal`` runs when the command is no longer wanted, unless its machine goes too; it
         is removed and made anew when any of ``replaced_with`` changes.
         """
@@ -221,6 +227,7 @@ class RemoteHost:
                 "input": standard_input,
             }
             | ({"removal": _removal(removal, removal_arguments)} if removal else {})
+            | ({"again_with": list(again_with)} if again_with else {})
         )
         return remote.Command(
             name,

@@ -105,6 +105,8 @@ class Swarm(pulumi.ComponentResource):
                 removal="remove-swarm-member.sh",
                 removal_arguments=[planned_worker.hostname],
                 replaced_with=[worker.identity],
+                # A resized machine has left and comes back.
+                again_with=[planned_worker.flavor_id],
                 depends_on=[joined, has_images],
                 parent=self,
             )

@@ -140,6 +140,8 @@ class Workshop(pulumi.ComponentResource):
                 front_door.container.id,
                 *front_door.fingerprints,
                 *(worker.identity for worker in workers),
+                # A resized machine was away.
+                *(machine.flavor_id for machine in (plan.manager, *plan.workers)),
             ],
             depends_on=[
                 hub.hub,

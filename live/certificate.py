@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from swarmhub.errors import Finding
 from swarmhub.facts import CertificateFacts
 from swarmhub.settings import Tls
-from swarmhub.settings.keys import shown
 from swarmhub.text import PROJECT_DIRECTORY
 
 CERTIFICATE, KEY = "tls.certificate_file", "tls.key_file"
@@ -48,7 +47,7 @@ def _read(where: str, file: str, findings: list[Finding]) -> bytes | None:
     except OSError as error:
         rule = f"It is relative to {PROJECT_DIRECTORY}, or absolute"
         findings.append(
-            _refuse(where, f"{shown(file)} cannot be read ({error.strerror})", "Name a file that can", rule)
+            _refuse(where, f"{file!r} cannot be read ({error.strerror})", "Name a file that can", rule)
         )
         return None
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from swarmhub.context import DOCKERFILE, Context, ContextError, ContextFile, Contexts, begun_with, pack
 from swarmhub.errors import Finding, UserError
 from swarmhub.settings import Environment, Hub
-from swarmhub.settings.keys import shown
 from swarmhub.text import PROJECT_DIRECTORY
 
 # It travels in a step's input, which the stack's state keeps.
@@ -52,7 +51,7 @@ def _of_environments(environments: tuple[Environment, ...]) -> dict[str, Context
             findings.append(
                 Finding(
                     where=where,
-                    problem=f"{shown(environment.build)} cannot be read ({error.strerror})",
+                    problem=f"{environment.build!r} cannot be read ({error.strerror})",
                     rule=f"It is a directory, relative to {PROJECT_DIRECTORY} or absolute",
                     remedy="Make it, with a Dockerfile or a requirements.txt in it",
                 )

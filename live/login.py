@@ -9,7 +9,6 @@ from swarmhub.errors import Finding, UserError
 from swarmhub.facts import Endpoints, LoginFacts
 from swarmhub.roster import Person, read_roster
 from swarmhub.settings import Login, LoginKind
-from swarmhub.settings.keys import shown
 from swarmhub.text import PROJECT_DIRECTORY
 
 DISCOVERY_SECONDS = 20.0
@@ -33,7 +32,7 @@ def read_people(file: str) -> tuple[Person, ...]:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         finding = Finding(
             where="hub.login.roster_file",
-            problem=f"{shown(file)} cannot be read ({reason})",
+            problem=f"{file!r} cannot be read ({reason})",
             rule=f"It is relative to {PROJECT_DIRECTORY}, or absolute",
             remedy="Write the file, one user name a line",
         )

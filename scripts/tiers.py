@@ -28,6 +28,8 @@ LONG_TESTS = {
     "images": f"{CLOUD_TESTS}/test_images.py",
     # A cloud of its own, with Designate: the records.
     "dns": f"{CLOUD_TESTS}/test_dns.py",
+    # One stack on a network that is there already, and its workers: more, fewer, larger.
+    "site": f"{CLOUD_TESTS}/test_site.py",
     # Several ups on real kernels: what existing machines do with homes.
     "machines": f"{CLOUD_TESTS}/test_existing_machines.py",
 }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 import pytest
@@ -23,6 +24,8 @@ class Course:
     """The stack under test; ``subject`` is what its phases are listed under."""
 
     subject: ClassVar[str]
+    # What pulumi runs with beside the rehearsal cloud's own settings.
+    environment: Mapping[str, str] = MappingProxyType({})
 
     stack: Stack
 
@@ -35,7 +38,7 @@ class Course:
         """Have the dev stack's configuration in the test project, changed so."""
         configuration = copy.deepcopy(configuration_for_tests())
         change(configuration["config"])
-        self.stack = self._make(self.name, configuration, {})
+        self.stack = self._make(self.name, configuration, dict(self.environment))
 
     def change(self, operation: str, what: str, *options: str) -> Progress:
         """Run it and time it."""

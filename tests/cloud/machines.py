@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from yarl import URL
+
 from live.deployment import Manager
 from scripts.stack import Stack
 from tests.support.waiting import wait_until
@@ -53,6 +55,20 @@ class Machine:
 
         wait_until(attempt, seconds=seconds, what=lambda: f"{self.name}: {last}")
         return last
+
+
+def ask_health(stack: Stack) -> str:
+    """A script for the manager that prints what HTTP status the hub gives through nginx."""
+    domain = URL(stack.outputs()["url"]).host
+    return (
+        f"curl --silent --insecure --max-time 20 --resolve {domain}:443:127.0.0.1 "
+        f"--output /dev/null --write-out '%{{http_code}}' https://{domain}/hub/health || true"
+    )
+
+
+def await_hub(stack: Stack, manager: Machine, seconds: float) -> None:
+    """Wait until the hub answers through nginx."""
+    manager.await_run(ask_health(stack), lambda said: said == "200", seconds)
 
 
 def export_in_plain(stack: Stack) -> dict[str, Any]:

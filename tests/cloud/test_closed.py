@@ -13,7 +13,7 @@ import pytest
 from yarl import URL
 
 from scripts.stack import Stack
-from tests.cloud.machines import Machine, find_machines, find_probe_token
+from tests.cloud.machines import Machine, await_hub, find_machines, find_probe_token
 from tests.cloud.students import open_hub
 from tests.support.phases import Phases
 
@@ -22,6 +22,7 @@ NEIGHBOUR = "neighbour"
 NEIGHBOUR_PORTS = (8888, 40001)
 INNER_PORTS = (111, 2049, 2375, 2377, 4789, 7946, 8000, 8001, 8081)
 USER = "swarmhub-probe"
+HUB_BACK_SECONDS = 300
 Target = tuple[str, int]
 Answers = dict[str, str]
 
@@ -127,8 +128,9 @@ def permitted(deployed: Stack) -> list[Target]:
     return [("hub", 8081), (str(directory.host), int(directory.port or 443)), (str(domain), 443)]
 
 
-def test_the_public_address_answers_to_web_and_ssh_alone(deployed: Stack) -> None:
-    address = deployed.outputs()["address"]
+def open_from_outside(stack: Stack) -> list[int]:
+    """Which ports of the public address answer."""
+    address = stack.outputs()["address"]
 
     def is_open(port: int) -> bool:
         try:
@@ -137,8 +139,11 @@ def test_the_public_address_answers_to_web_and_ssh_alone(deployed: Stack) -> Non
         except OSError:
             return False
 
-    tried = (22, 80, 443, *INNER_PORTS, 8888, 32768)
-    assert [port for port in tried if is_open(port)] == [22, 80, 443]
+    return [port for port in (22, 80, 443, *INNER_PORTS, 8888, 32768) if is_open(port)]
+
+
+def test_the_public_address_answers_to_web_and_ssh_alone(deployed: Stack) -> None:
+    assert open_from_outside(deployed) == [22, 80, 443]
 
 
 def test_a_users_kernel_reaches_what_it_needs(scanned: dict[str, Any], permitted: list[Target]) -> None:
@@ -168,8 +173,18 @@ def test_the_same_ports_are_open_to_those_they_are_for(machines: dict[str, Machi
     assert set(seen.values()) == {"open"}, seen
 
 
-def test_it_is_closed_again_after_docker_restarts_and_the_machine_boots(
-    machines: dict[str, Machine], forbidden: list[Target], neighbour: str, phases: Phases
+def reboot(machine: Machine) -> None:
+    boot = machine.run("cat /proc/sys/kernel/random/boot_id")
+    machine.run("systemctl reboot", check=False)
+    await_boot(machine, boot)
+
+
+def test_it_is_closed_again_after_docker_restarts_and_the_machines_boot(
+    deployed: Stack,
+    machines: dict[str, Machine],
+    forbidden: list[Target],
+    neighbour: str,
+    phases: Phases,
 ) -> None:
     worker, manager = machines["worker-1"], machines["manager"]
     with phases.phase("restart docker, scan"):
@@ -181,13 +196,17 @@ def test_it_is_closed_again_after_docker_restarts_and_the_machine_boots(
         await_peers(worker)
         first = scan_in_container(worker, "scanner.", [*forbidden, ("hub", 8081)])
     with phases.phase("reboot the worker, scan"):
-        boot = worker.run("cat /proc/sys/kernel/random/boot_id")
-        worker.run("systemctl reboot", check=False)
-        await_boot(worker, boot)
+        reboot(worker)
         await_peers(worker)
         second = scan_in_container(worker, "scanner.", [*forbidden, ("hub", 8081)])
+    with phases.phase("reboot the manager, scan"):
+        reboot(manager)
+        await_hub(deployed, manager, HUB_BACK_SECONDS)
+        await_peers(worker)
+        third = scan_in_container(worker, "scanner.", [*forbidden, ("hub", 8081)])
+        assert open_from_outside(deployed) == [22, 80, 443]
     manager.run("docker service rm scanner")
-    for seen in (first, second):
+    for seen in (first, second, third):
         assert [target for target, answer in seen.items() if answer == "open"] == ["hub:8081"]
         assert "gaierror" not in seen.values()
 

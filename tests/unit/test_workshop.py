@@ -999,9 +999,15 @@ def test_another_flavor_resizes_those_machines_alone() -> None:
     known = {"flavors": {"s1.large": FLAVOR, "s1.xlarge": replace(FLAVOR, id="xlarge-id", name="s1.xlarge")}}
     before = workshop(known=known, machines__worker__count=2)
     workers = workshop(known=known, machines__worker={"flavor": "s1.xlarge", "count": 2})
-    assert changed_inputs(before, workers) == {"worker-1-server", "worker-2-server"}
+    resized = [f"worker-{number}-{what}" for number in (1, 2) for what in ("server", "ready")]
+    members = {"swarm-worker-1-member", "swarm-worker-2-member"}
+    assert changed_inputs(before, workers) == {*resized, *members, "probe-run"}
+    # They are waited for, and not replaced, which would drain them.
+    for name in members:
+        assert workers.named(name).inputs["triggers"] == before.named(name).inputs["triggers"]
+        assert workers.awaits(workers.named("probe-run"), workers.named(name))
     manager = workshop(known=known, machines__worker__count=2, machines__manager="s1.xlarge")
-    assert changed_inputs(before, manager) == {"manager-server"}
+    assert changed_inputs(before, manager) == {"manager-server", "manager-ready", "probe-run"}
 
 
 PLAIN: dict[str, Any] = {"tls": {"issuer": "none"}}
