@@ -22,7 +22,7 @@ NEIGHBOUR = "neighbour"
 NEIGHBOUR_PORTS = (8888, 40001)
 INNER_PORTS = (111, 2049, 2375, 2377, 4789, 7946, 8000, 8001, 8081)
 USER = "swarmhub-probe"
-HUB_BACK_SECONDS = 300
+BOOT_SECONDS, HUB_BACK_SECONDS = 600, 300
 Target = tuple[str, int]
 Answers = dict[str, str]
 
@@ -213,13 +213,7 @@ def test_it_is_closed_again_after_docker_restarts_and_the_machines_boot(
 
 def await_boot(machine: Machine, former: str) -> None:
     machine_up = f"[ $(cat /proc/sys/kernel/random/boot_id) != {former.strip()} ] && echo up"
-    for _ in range(60):
-        try:
-            if machine.run(machine_up, check=False, timeout_seconds=20).strip() == "up":
-                return
-        except Exception as error:
-            print(f"{machine.name}: not yet ({type(error).__name__})")
-    raise AssertionError(f"{machine.name} did not come back")
+    machine.await_run(machine_up, lambda said: said.strip() == "up", BOOT_SECONDS)
 
 
 def await_peers(machine: Machine) -> None:
