@@ -32,7 +32,7 @@ echo "== /var/log"; find /var/log -type f ! -path "/var/log/journal/*" \
   -exec sh -c 'for f; do echo "-- $f"; cat "$f"; done' sh {} +
 echo '== processes'; for p in /proc/[0-9]*; do tr '\0' ' ' <$p/cmdline; echo; done 2>/dev/null
 echo '== containers'; docker ps -aq | xargs -r docker inspect
-echo '== images'; docker image ls -q | sort -u | xargs -r docker image history --no-trunc 2>/dev/null
+echo '== images'; for i in $(docker image ls -q | sort -u); do docker image history --no-trunc $i; done
 echo '== container logs'; for c in $(docker ps -aq); do docker logs $c 2>&1; done
 echo '== temporary files'; find /tmp /var/tmp -type f -size -1M -exec cat {} + 2>/dev/null
 if docker node ls >/dev/null 2>&1; then
