@@ -52,8 +52,9 @@ cat {CERTIFICATE_DIRECTORY}/privkey.pem {HUB_STATE_DIRECTORY}/jupyterhub_cookie_
 find {FRONT_DOOR_STATE_DIRECTORY}/acme -name private_key.json -exec cat {{}} + |
   grep -o '"d": *"[^"]*"' | cut -d '"' -f 4
 """
-SECTIONS = {"journal", "/var/log", "processes", "containers", "images", "container logs"}
-SECTIONS_OF_A_MANAGER = {"service", "secret", "node", "network", "config", "tasks"}
+SECTIONS = {"journal", "/var/log", "processes", "containers", "images"}
+# On a worker nothing but the anchor may run, which says nothing.
+SECTIONS_OF_A_MANAGER = {"container logs", "service", "secret", "node", "network", "config", "tasks"}
 
 
 def lines_of(text: str) -> list[str]:
