@@ -6,12 +6,12 @@ with 1 kB answers behind. Client, server, proxy and nginx share the processors.
 
     scripts/with-env .venv/bin/python -m benchmarks.front_door [--rounds 5] [--seconds 3]
 
-On two processors that others used at the same time (a load of 11), medians of five rounds of three seconds:
+On two processors with nothing else to do, medians of five rounds of three seconds; 50th and 99th percentile:
 
-    .                       proxy alone        nginx before it     added to the median
-    1 connection, kept      2551/s  0.26 ms     462/s   0.99 ms     0.7 ms
-    32 connections, kept    2299/s  8.92 ms     856/s  26.80 ms    17.9 ms
-    a new connection each    772/s  0.67 ms      98/s   7.51 ms     6.8 ms, TLS's keys made anew by both
+    .                            proxy alone              nginx before it     added to the median
+    1 connection, kept     2124/s  0.42   0.82 ms   1284/s   0.69   1.99 ms   0.3 ms
+    32 connections, kept   7364/s  3.82  11.24 ms   2298/s  13.06  27.49 ms   9.2 ms
+    a new connection each  1666/s  0.49   1.70 ms    316/s   2.82   6.45 ms   2.3 ms, TLS's keys anew
 """
 
 from __future__ import annotations
