@@ -6,6 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,26 @@ def make_stack(
     yield make
     for stack in made:
         shutil.rmtree(STATE / "ssh" / stack.name, ignore_errors=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What a stack whose configuration changes is made with."""
+
+    make_stack: Callable[..., Stack]
+    connection: Connection
+    phases: Phases
+    config: pytest.Config
+
+
+@pytest.fixture(scope="session")
+def surroundings(
+    make_stack: Callable[..., Stack],
+    connection: Connection,
+    phases: Phases,
+    pytestconfig: pytest.Config,
+) -> Surroundings:
+    return Surroundings(make_stack=make_stack, connection=connection, phases=phases, config=pytestconfig)
 
 
 @pytest.fixture(scope="session")

@@ -9,13 +9,9 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
-import pytest
-from openstack.connection import Connection
-
 from scripts.progress import Progress
 from scripts.stack import Stack
-from tests.cloud.conftest import CLOUD, FAILED, configuration_for_tests, keep_logs
-from tests.support.phases import Phases
+from tests.cloud.conftest import CLOUD, FAILED, Surroundings, configuration_for_tests, keep_logs
 
 Kind = TypeVar("Kind", bound="Course")
 
@@ -29,10 +25,10 @@ class Course:
 
     stack: Stack
 
-    def __init__(self, make_stack: Callable[..., Stack], connection: Connection, phases: Phases) -> None:
+    def __init__(self, given: Surroundings) -> None:
         self.name = f"test-{uuid.uuid4().hex[:6]}"
-        self.connection = connection
-        self._make, self._phases = make_stack, phases
+        self.connection, self.config = given.connection, given.config
+        self._make, self._phases = given.make_stack, given.phases
 
     def take(self, change: Callable[[dict[str, Any]], object]) -> None:
         """Have the dev stack's configuration in the test project, changed so."""
@@ -56,9 +52,9 @@ class Course:
 
 
 @contextmanager
-def ending(course: Kind, config: pytest.Config) -> Iterator[Kind]:
+def ending(course: Kind) -> Iterator[Kind]:
     """The course, and at its end its logs if a test failed, and its end."""
     yield course
-    if config.stash.get(FAILED, False):
+    if course.config.stash.get(FAILED, False):
         keep_logs(course.stack, course.connection)
     course.end()

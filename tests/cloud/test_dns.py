@@ -5,7 +5,7 @@ Each `up` ends with a probe that finds the hub by that name; in the first the AC
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,11 +14,11 @@ from openstack.connection import Connection
 from live.names import resolve
 from rehearsal.inside import DNS_ZONE
 from rehearsal.network import HOST_ADDRESS
-from scripts.stack import ChangeFailed, Stack
+from scripts.stack import ChangeFailed
+from tests.cloud.conftest import Surroundings
 from tests.cloud.course import Course, ending
 from tests.cloud.inventory import list_project
 from tests.support.certificates import Authority
-from tests.support.phases import Phases
 
 DOMAIN = f"spring.{DNS_ZONE}"
 
@@ -28,10 +28,8 @@ class NamedCourse(Course):
 
     subject = "dns"
 
-    def __init__(
-        self, make_stack: Callable[..., Stack], connection: Connection, phases: Phases, zone: Any
-    ) -> None:
-        super().__init__(make_stack, connection, phases)
+    def __init__(self, given: Surroundings, zone: Any) -> None:
+        super().__init__(given)
         self._zone = zone
         self.configure({})
 
@@ -62,14 +60,8 @@ def zone(connection: Connection) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def course(
-    make_stack: Callable[..., Stack],
-    connection: Connection,
-    request: pytest.FixtureRequest,
-    phases: Phases,
-    zone: Any,
-) -> Iterator[NamedCourse]:
-    with ending(NamedCourse(make_stack, connection, phases, zone), request.config) as course:
+def course(surroundings: Surroundings, zone: Any) -> Iterator[NamedCourse]:
+    with ending(NamedCourse(surroundings, zone)) as course:
         yield course
 
 

@@ -24,8 +24,9 @@ from live.deployment import Manager
 from rehearsal.host import run
 from rehearsal.inside import EXTERNAL_NETWORK, GUEST_IMAGE
 from rehearsal.network import HOST_ADDRESS, name_of
-from scripts.stack import ChangeFailed, Stack
+from scripts.stack import ChangeFailed
 from swarmhub.plan import HOMES_DIRECTORY, MOUNT_POINT
+from tests.cloud.conftest import Surroundings
 from tests.cloud.course import Course, ending
 from tests.cloud.inventory import list_project
 from tests.cloud.machines import Machine
@@ -182,10 +183,8 @@ class MachinesCourse(Course):
 
     subject = "machines"
 
-    def __init__(
-        self, make_stack: Callable[..., Stack], connection: Connection, phases: Phases, machines: Machines
-    ) -> None:
-        super().__init__(make_stack, connection, phases)
+    def __init__(self, given: Surroundings, machines: Machines) -> None:
+        super().__init__(given)
         self.machines = machines
         self.configure({"kind": "none"})
 
@@ -240,14 +239,8 @@ def machines(
 
 
 @pytest.fixture(scope="module")
-def course(
-    make_stack: Callable[..., Stack],
-    connection: Connection,
-    request: pytest.FixtureRequest,
-    phases: Phases,
-    machines: Machines,
-) -> Iterator[MachinesCourse]:
-    with ending(MachinesCourse(make_stack, connection, phases, machines), request.config) as course:
+def course(surroundings: Surroundings, machines: Machines) -> Iterator[MachinesCourse]:
+    with ending(MachinesCourse(surroundings, machines)) as course:
         yield course
 
 

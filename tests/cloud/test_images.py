@@ -7,17 +7,16 @@ server runs, with nginx's own image built too, and all of that pushed to a regis
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from openstack.connection import Connection
 
 from scripts.progress import Progress
-from scripts.stack import Stack
 from swarmhub.settings.push import PASSWORD_KEY
 from swarmhub.text import FRONT_DOOR_CONTAINER
+from tests.cloud.conftest import Surroundings
 from tests.cloud.course import Course, ending
 from tests.cloud.machines import Machine, find_machines
 from tests.cloud.students import Notebook
@@ -38,10 +37,8 @@ class BuildingCourse(Course):
 
     subject = "images"
 
-    def __init__(
-        self, make_stack: Callable[..., Stack], connection: Connection, phases: Phases, directory: Path
-    ) -> None:
-        super().__init__(make_stack, connection, phases)
+    def __init__(self, given: Surroundings, directory: Path) -> None:
+        super().__init__(given)
         self.directory = directory
         self.take(self._offer)
 
@@ -106,15 +103,9 @@ class BuildingCourse(Course):
 
 
 @pytest.fixture(scope="module")
-def course(
-    make_stack: Callable[..., Stack],
-    connection: Connection,
-    request: pytest.FixtureRequest,
-    phases: Phases,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[BuildingCourse]:
+def course(surroundings: Surroundings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuildingCourse]:
     directory = tmp_path_factory.mktemp("environments") / "tiny"
-    with ending(BuildingCourse(make_stack, connection, phases, directory), request.config) as course:
+    with ending(BuildingCourse(surroundings, directory)) as course:
         yield course
 
 

@@ -5,7 +5,7 @@ The credentials are OS_* variables, as they are after sourcing a file of OpenSta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +17,10 @@ from openstack.connection import Connection
 from rehearsal.network import HOST_ADDRESS
 from rehearsal.paths import CLIENT
 from scripts.progress import Progress
-from scripts.stack import Stack
-from tests.cloud.conftest import CLOUD
+from tests.cloud.conftest import CLOUD, Surroundings
 from tests.cloud.course import Course, ending
 from tests.cloud.machines import Machine, find_machines
 from tests.cloud.students import Notebook
-from tests.support.phases import Phases
 
 NETWORK, GROUP = "campus-net", "monitoring"
 SUBNET_CIDR = "10.55.0.0/24"
@@ -72,10 +70,8 @@ class SiteCourse(Course):
 
     subject = "site"
 
-    def __init__(
-        self, make_stack: Callable[..., Stack], connection: Connection, phases: Phases, ground: Ground
-    ) -> None:
-        super().__init__(make_stack, connection, phases)
+    def __init__(self, given: Surroundings, ground: Ground) -> None:
+        super().__init__(given)
         self.environment = os_variables()
         self._ground = ground
         self.have_workers(1, SMALL)
@@ -118,14 +114,8 @@ class SiteCourse(Course):
 
 
 @pytest.fixture(scope="module")
-def course(
-    make_stack: Callable[..., Stack],
-    connection: Connection,
-    request: pytest.FixtureRequest,
-    phases: Phases,
-    ground: Ground,
-) -> Iterator[SiteCourse]:
-    with ending(SiteCourse(make_stack, connection, phases, ground), request.config) as course:
+def course(surroundings: Surroundings, ground: Ground) -> Iterator[SiteCourse]:
+    with ending(SiteCourse(surroundings, ground)) as course:
         yield course
 
 

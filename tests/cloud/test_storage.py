@@ -14,11 +14,10 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from openstack.connection import Connection
 
 from components.generated import MAKE_HOST_KEY
 from components.remote_host import FIRST_BOOT_RESULT
@@ -26,9 +25,10 @@ from live.deployment import Manager
 from rehearsal.host import run
 from rehearsal.paths import CHECKOUT, CLIENT
 from scripts.progress import Progress
-from scripts.stack import ChangeFailed, Stack
+from scripts.stack import ChangeFailed
 from swarmhub.plan import HOME_OWNER_ID, HOMES_DIRECTORY, MOUNT_POINT, PROBE_USER, STATE_MOUNT_POINT
 from swarmhub.text import cloud_config
+from tests.cloud.conftest import Surroundings
 from tests.cloud.course import Course, ending
 from tests.cloud.inventory import list_project
 from tests.cloud.machines import Machine, find_machines, find_probe_token
@@ -120,8 +120,8 @@ class StorageCourse(Course):
 
     subject = "storage"
 
-    def __init__(self, make_stack: Callable[..., Stack], connection: Connection, phases: Phases) -> None:
-        super().__init__(make_stack, connection, phases)
+    def __init__(self, given: Surroundings) -> None:
+        super().__init__(given)
         self.machines: dict[str, Machine] = {}
         self.configure({"size_gb": 2, **KEPT})
 
@@ -216,10 +216,8 @@ def inner_address(server: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def course(
-    make_stack: Callable[..., Stack], connection: Connection, request: pytest.FixtureRequest, phases: Phases
-) -> Iterator[StorageCourse]:
-    with ending(StorageCourse(make_stack, connection, phases), request.config) as course:
+def course(surroundings: Surroundings) -> Iterator[StorageCourse]:
+    with ending(StorageCourse(surroundings)) as course:
         yield course
 
 
