@@ -42,8 +42,7 @@ CELL_SECONDS = 120.0
 FILE_SECONDS = 60.0
 QUOTA_SECONDS = 300.0
 CLEAN_UP_SECONDS = 180.0
-LOGS_SECONDS = 60.0
-CERTIFICATE_SECONDS = 60.0
+COMMAND_SECONDS = 60.0
 RETRY_SECONDS = 2.0
 
 CERTIFICATE_END = "-----END CERTIFICATE-----\n"
@@ -221,19 +220,24 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
+def run_given(command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the caller's, without a shell. Raises OSError, ValueError or SubprocessError."""
+    return subprocess.run(
+        shlex.split(command),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+    )
+
+
 def trust_printed(context: ssl.SSLContext, command: str) -> None:
     """Trust the first certificate that a command prints, and none that it may have signed.
 
     Raises ``JupyterError`` with the command's words when it prints none.
     """
     try:
-        done = subprocess.run(
-            shlex.split(command),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=CERTIFICATE_SECONDS,
-        )
+        done = run_given(command)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise JupyterError(f"the hub's certificate is not to be had ({error})") from None
     first, end, _ = done.stdout.partition(CERTIFICATE_END)
@@ -451,13 +455,7 @@ def show_logs(command: str) -> None:
     """Run what fetches the log, without a shell, and pass its last output on."""
     print(f"probe: log: {command}", file=sys.stderr, flush=True)
     try:
-        run = subprocess.run(
-            shlex.split(command),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=LOGS_SECONDS,
-        )
+        run = run_given(command)
         print((run.stdout + run.stderr).rstrip(), file=sys.stderr, flush=True)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         print(f"probe: log: not to be had ({error})", file=sys.stderr, flush=True)

@@ -56,6 +56,11 @@ class ServerFailed(Exception):
         self.jupyterhub_message = reason
 
 
+def is_missing(error: APIError) -> bool:
+    """Whether Docker does not know what it was asked for."""
+    return error.response is not None and error.response.status_code == 404
+
+
 async def accepts_connections(address: str, port: int) -> bool:
     """Whether something listens there now."""
     try:
@@ -409,7 +414,7 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
         try:
             node = await self.docker("inspect_node", task["NodeID"])
         except APIError as error:
-            if error.response is None or error.response.status_code != 404:
+            if not is_missing(error):
                 raise
             return True
         return bool(node["Spec"].get("Availability") == "drain")
@@ -432,7 +437,7 @@ class SwarmHubSpawner(SwarmSpawner):  # type: ignore[misc]
         try:
             await self.docker("remove_service", self.service_name)
         except APIError as error:
-            if error.response is None or error.response.status_code != 404:
+            if not is_missing(error):
                 raise
             self.log.info("%s is gone already", self.service_name)
         self.object_id = ""
