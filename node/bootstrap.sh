@@ -7,6 +7,7 @@ set -euo pipefail
 ssh_user=$1 role=$2 existing=${3:-}
 # The oldest Docker whose API has all that the deployment asks of it (1.41).
 oldest_docker=20.10
+lock_seconds=${LOCK_SECONDS:-300}
 dnf_conf=${DNF_CONF:-/etc/dnf/dnf.conf} repositories=${REPOSITORIES:-/etc/yum.repos.d}
 
 # apt has its own file; dnf and what it runs read these.
@@ -21,6 +22,19 @@ have() {
   command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 || -x /sbin/$1 ]]
 }
 
+# A new machine upgrades itself in its first minutes. apt can be told to wait for dpkg's lock, and not for its lists'.
+apt_get() {
+  local until=$((SECONDS + lock_seconds)) said
+  until said=$(LC_ALL=C apt-get "$@" -q -o "DPkg::Lock::Timeout=$lock_seconds" 2>&1); do
+    if [[ $said != *"Could not get lock"* ]] || ((SECONDS >= until)); then
+      printf '%s\n' "$said" >&2
+      return 1
+    fi
+    sleep "${RETRY_SECONDS:-3}"
+  done
+  printf '%s\n' "$said"
+}
+
 install_missing() {
   local docker=$1 nfs_server=$2 nfs_client=$3 iptables=$4 missing=()
   [[ $role == storage ]] || { have dockerd && have docker; } || missing+=("$docker")
@@ -33,12 +47,12 @@ install_missing() {
   ((${#missing[@]})) || return 0
   if have apt-get; then
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -q
+    apt_get update
     # Debian has the client apart from the daemon since 13; before, and in Ubuntu, they are one package.
     if [[ $role != storage ]] && ! have docker && apt-cache show docker-cli >/dev/null 2>&1; then
       missing+=(docker-cli)
     fi
-    apt-get install -y -q --no-install-recommends "${missing[@]}"
+    apt_get install -y --no-install-recommends "${missing[@]}"
   else
     dnf install -y -q "${missing[@]}"
   fi

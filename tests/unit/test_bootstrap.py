@@ -11,7 +11,7 @@ import pytest
 
 from swarmhub.text import NODE_DIRECTORY
 
-REAL = ("bash", "sed", "sort", "head", "awk", "xargs", "grep", "python3", "mv")
+REAL = ("bash", "sed", "sort", "head", "awk", "xargs", "grep", "python3", "mv", "sleep")
 NOTE = '#!/bin/bash\necho "${0##*/} $*" >>"$CALLS"\n'
 
 
@@ -58,6 +58,7 @@ class Machine:
                 "PATH": str(self.bin),
                 "CALLS": str(self.log),
                 "HOME": os.environ["HOME"],
+                "RETRY_SECONDS": "0.1",
                 "DNF_CONF": str(self.dnf_conf),
                 "REPOSITORIES": str(self.dnf_conf.parent / "yum.repos.d"),
             },
@@ -88,7 +89,7 @@ def test_docker_comes_from_the_distribution_where_it_is_missing(tmp_path: Path) 
     machine.installs_docker_when_asked()
     assert machine.run().returncode == 0
     installs = [call for call in machine.calls if call.startswith("apt-get install")]
-    assert installs == ["apt-get install -y -q --no-install-recommends docker.io"]
+    assert installs == ["apt-get install -y --no-install-recommends docker.io -q -o DPkg::Lock::Timeout=300"]
     assert machine.calls[-1] == "systemctl start docker.service"
 
 
@@ -98,7 +99,38 @@ def test_dockers_client_comes_too_where_it_is_a_package_apart(tmp_path: Path) ->
     machine.installs_docker_when_asked()
     machine.command("apt-cache", "[[ $2 == docker-cli ]]")
     assert machine.run().returncode == 0
-    assert "apt-get install -y -q --no-install-recommends docker.io docker-cli" in machine.calls
+    assert any(" docker.io docker-cli " in call for call in machine.calls if "install" in call)
+
+
+@pytest.mark.skipif(Path("/usr/sbin/dockerd").exists(), reason="this machine's own dockerd would be found")
+def test_packages_wait_until_the_machine_has_upgraded_itself(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, "29.1.3")
+    machine.installs_docker_when_asked()
+    busy = tmp_path / "busy"
+    busy.touch()
+    refuse = 'echo "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7" >&2; exit 100'
+    machine.command(
+        "apt-get",
+        f"if [[ -e {busy} ]]; then mv {busy} {tmp_path}/free; {refuse}; fi\n"
+        f"[[ $1 == update ]] || mv {machine.bin}/prepared {machine.bin}/dockerd",
+    )
+    assert machine.run().returncode == 0
+    assert [call.split()[1] for call in machine.calls if call.startswith("apt-get")] == [
+        "update",
+        "update",
+        "install",
+    ]
+
+
+@pytest.mark.skipif(Path("/usr/sbin/dockerd").exists(), reason="this machine's own dockerd would be found")
+def test_packages_that_cannot_be_had_fail_at_once_with_what_apt_says(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, "29.1.3")
+    machine.installs_docker_when_asked()
+    machine.command("apt-get", 'echo "E: The repository is not signed." >&2; exit 100')
+    ran = machine.run()
+    assert ran.returncode == 1
+    assert ran.stderr == "E: The repository is not signed.\n"
+    assert len([call for call in machine.calls if call.startswith("apt-get")]) == 1
 
 
 def test_a_docker_too_old_is_refused_in_a_sentence(tmp_path: Path) -> None:
