@@ -57,6 +57,15 @@ def test_a_name_with_braces_is_no_template(told: dict[str, Any]) -> None:
     assert list(told["with_braces"]["labels"].values()) == ["{username}"]
 
 
+def test_the_spawner_below_is_one_for_any_hub(told: dict[str, Any]) -> None:
+    task = told["plain"]["task_template"]
+    kinds = {each["Source"]: each["Type"] for each in task["ContainerSpec"]["Mounts"]}
+    assert kinds == {"data-ada": "volume", "/srv/set": "bind"}
+    assert task["Resources"]["Reservations"]["MemoryBytes"] == 1024**3
+    assert task["RestartPolicy"]["Condition"] == "none"
+    assert told["plain"].get("labels") is None
+
+
 def test_docker_calls_do_not_wait_for_each_other(told: dict[str, Any]) -> None:
     assert told["calls_began_within"] < SLOW_SECONDS
 

@@ -7,7 +7,8 @@ import time
 from types import SimpleNamespace
 
 from docker.errors import APIError
-from swarmhub_hub.spawner import ServerFailed, SwarmHubSpawner
+from swarmhub_hub.services import ServerFailed, ServiceSpawner
+from swarmhub_hub.spawner import SwarmHubSpawner
 
 API_VERSION = sys.argv[1]
 SLOW_SECONDS = 0.3
@@ -34,11 +35,10 @@ def person(name: str) -> SimpleNamespace:
     return SimpleNamespace(name=name, admin=False, groups=[], id=1, settings={}, url=f"/user/{name}/")
 
 
-class Spawner(SwarmHubSpawner):
-    """One of a user, without a hub that would make it."""
+class Lone:
+    """What a spawner of one user lacks without a hub that would make it."""
 
     client = Engine()
-    homes = None
 
     def get_env(self) -> dict[str, str]:
         return {}
@@ -48,6 +48,16 @@ class Spawner(SwarmHubSpawner):
 
     def template_namespace(self) -> dict[str, str]:
         return {"username": self.user.name}
+
+
+class Spawner(Lone, SwarmHubSpawner):
+    """The hub's."""
+
+    homes = None
+
+
+class PlainSpawner(Lone, ServiceSpawner):
+    """Any hub's."""
 
 
 async def labels(spawner: Spawner) -> dict[str, object]:
@@ -69,7 +79,10 @@ async def main() -> None:
     spawner.object_id = "gone"
     await spawner.remove_object()
     begun = await asyncio.gather(*(spawner.docker("version") for _ in range(8)))
+    plain = PlainSpawner(user=user, _mock=True, volumes={"data-{username}": "/data", "/srv/set": "/set"})
+    plain.mem_guarantee = "1G"
     told = {
+        "plain": await plain.create_object(),
         "service": made,
         "object_id_after_removal": spawner.object_id,
         "calls_began_within": max(begun) - min(begun),
