@@ -95,6 +95,7 @@ PROBE_USER = "swarmhub-probe"
 NO_LOGIN_FACTS = LoginFacts()
 NO_FLAVOR = Flavor(id="", name="", vcpus=0, memory_mb=0, disk_gb=0)
 # Nobody sees it: there is no choice.
+LAB_URL = "/lab"
 ONLY_ENVIRONMENT = "only"
 SIZE_KEY = "storage.size_gb"
 STORAGE_MACHINE = "storage"
@@ -243,6 +244,7 @@ class Environment:
     image: str
     memory_gb: float
     cpus: float
+    default_url: str = LAB_URL
     context: Context | None = None
 
 
@@ -663,6 +665,7 @@ def list_environments(settings: Settings, contexts: Contexts = NO_CONTEXTS) -> t
             image=built_image(each.name, built[each.name]) if each.build else each.image or "",
             memory_gb=each.memory_gb or limits.memory_gb,
             cpus=each.cpus or limits.cpus,
+            default_url=each.default_url,
             context=built[each.name] if each.build else None,
         )
         for each in sorted(hub.environments, key=lambda each: not each.default)

@@ -48,6 +48,12 @@ class Environment:
         change=ChangeEffect.RESTART,
         default=None,
     )
+    default_url: str = key(
+        text("It is a path below a student's server such as /lab or /rstudio", r"/[\w./?=&%-]*"),
+        "The page that a server with it opens",
+        change=ChangeEffect.RESTART,
+        default="/lab",
+    )
     default: bool = key(
         flag, "Chosen unless a student chooses; the first one is", change=ChangeEffect.RESTART, default=False
     )

@@ -50,6 +50,7 @@ def hub_config(
                     "image": pinned(planned.image_at(each.image, registry), references),
                     "memory_gb": each.memory_gb,
                     "cpus": each.cpus,
+                    "default_url": each.default_url,
                 }
                 for each in plan.environments
             ],
@@ -60,7 +61,6 @@ def hub_config(
             "start_timeout_seconds": START_TIMEOUT_SECONDS,
             "http_timeout_seconds": HTTP_TIMEOUT_SECONDS,
             "placement": ["node.role==worker"],
-            "default_url": "/lab",
             **_variables(plan),
         },
         "homes": homes_section(plan, storage_address),

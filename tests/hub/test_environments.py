@@ -16,7 +16,13 @@ from tests.support.stacks import dev_plan
 PASSWORDS = {"user-password": "u" * 12, "admin-password": "a" * 40}
 CHOICE = [
     {"name": "Python", "image": "example.org/python:1"},
-    {"name": "R & RStudio", "image": "example.org/r:1", "description": "For <statistics>", "memory_gb": 2},
+    {
+        "name": "R & RStudio",
+        "image": "example.org/r:1",
+        "description": "For <statistics>",
+        "memory_gb": 2,
+        "default_url": "/rstudio",
+    },
 ]
 
 
@@ -49,7 +55,7 @@ def test_the_spawn_page_offers_the_environments_with_their_limits(hub: Rig) -> N
     assert "For &lt;statistics&gt;" in page
 
 
-def test_the_chosen_environment_decides_image_and_limits(hub: Rig) -> None:
+def test_the_chosen_environment_decides_image_limits_and_page(hub: Rig) -> None:
     async def steps(browser: Browser) -> dict[str, Any]:
         page = await browser.log_in_by_form("mary", PASSWORDS["user-password"])
         await browser.submit(page, {"environment": "R & RStudio"})
@@ -58,7 +64,7 @@ def test_the_chosen_environment_decides_image_and_limits(hub: Rig) -> None:
     server = browse(hub, steps)["servers"][""]
     assert server["user_options"] == {"environment": "R & RStudio"}
     promised = "2147483648 bytes, 2147483648 of them promised"
-    assert f"mary gets example.org/r:1 with {promised}, and 1.0 CPUs" in hub.log()
+    assert f"mary gets example.org/r:1 with {promised}, and 1.0 CPUs; it opens /rstudio" in hub.log()
 
 
 def test_without_a_choice_it_is_the_first(hub: Rig) -> None:
@@ -69,6 +75,7 @@ def test_without_a_choice_it_is_the_first(hub: Rig) -> None:
     status, _ = browse(hub, steps)
     assert status in (201, 202)
     assert "lise gets example.org/python:1 with 536870912 bytes" in hub.log()
+    assert "1.0 CPUs; it opens /lab" in hub.log()
 
 
 @pytest.mark.parametrize(

@@ -71,8 +71,8 @@ MESSAGES: list[tuple[Any, str | None, str]] = [
         None,
         (
             "hub.environments: {'Python': 'python:1'} is not a list of mappings. Each entry has the keys "
-            "name, "
-            "image, build, description, memory_gb, cpus, default. Write an entry as - {key: value, ...}."
+            "name, image, build, description, memory_gb, cpus, default_url, default. "
+            "Write an entry as - {key: value, ...}."
         ),
     ),
     (

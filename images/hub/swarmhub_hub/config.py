@@ -53,7 +53,6 @@ class UserServer:
     start_timeout_seconds: int
     http_timeout_seconds: int
     placement: tuple[str, ...]
-    default_url: str
     variables: Mapping[str, str]
 
     @property
@@ -101,7 +100,6 @@ def _parse_user_server(section: Section) -> UserServer:
         start_timeout_seconds=section.whole("start_timeout_seconds"),
         http_timeout_seconds=section.whole("http_timeout_seconds"),
         placement=section.texts("placement"),
-        default_url=section.text("default_url", "a path that begins with /", r"/.*"),
         variables=section.variables("variables"),
     )
     section.close()
@@ -244,7 +242,7 @@ def trait_values(settings: Settings, secrets: Secrets) -> dict[str, Any]:
         ),
         "Spawner.start_timeout": server.start_timeout_seconds,
         "Spawner.http_timeout": server.http_timeout_seconds,
-        "Spawner.default_url": server.default_url,
+        "Spawner.default_url": default.default_url,
         "Spawner.environment": dict(server.variables),
         # Without a command the spawner looks for the image on the hub's machine, where it need not be.
         "Spawner.cmd": ["jupyterhub-singleuser"],

@@ -52,7 +52,7 @@ def authenticator_of(c: Config, settings: Settings, secrets: Secrets) -> type[An
 
 
 def choice_of(environments: Sequence[Environment]) -> Callable[[Any, Mapping[str, Any]], None]:
-    """A hook that gives a spawner what was chosen: image and limits; HTTP 400 for what nobody was offered."""
+    """A hook that gives a spawner what was chosen; HTTP 400 for what nobody was offered."""
 
     def apply(spawner: Any, options: Mapping[str, Any]) -> None:
         try:
@@ -62,5 +62,6 @@ def choice_of(environments: Sequence[Environment]) -> Callable[[Any, Mapping[str
         spawner.image = chosen.image
         spawner.mem_limit = spawner.mem_guarantee = chosen.memory_bytes
         spawner.cpu_limit = chosen.cpus
+        spawner.default_url = chosen.default_url
 
     return apply

@@ -21,13 +21,14 @@ class ChoiceError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """One choice: the image, and the limits of a server with it."""
+    """One choice: the image, the limits of a server with it, and the page that it opens."""
 
     name: str
     description: str
     image: str
     memory_gb: float
     cpus: float
+    default_url: str
 
     @property
     def memory_bytes(self) -> int:
@@ -43,6 +44,7 @@ def parse_environment(section: Section) -> Environment:
         image=section.text("image"),
         memory_gb=section.number("memory_gb"),
         cpus=section.number("cpus"),
+        default_url=section.text("default_url", "a path that begins with /", r"/.*"),
     )
     section.close()
     return environment

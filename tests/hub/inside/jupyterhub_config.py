@@ -26,12 +26,13 @@ class LocalSpawner(SimpleLocalProcessSpawner):
 
     async def start(self):
         self.log.info(
-            "%s gets %s with %s bytes, %s of them promised, and %s CPUs",
+            "%s gets %s with %s bytes, %s of them promised, and %s CPUs; it opens %s",
             self.user.name,
             self.image,
             self.mem_limit,
             self.mem_guarantee,
             self.cpu_limit,
+            self.default_url,
         )
         return await super().start()
 
@@ -40,4 +41,3 @@ c.JupyterHub.spawner_class = LocalSpawner
 c.LocalSpawner.image = c.SwarmHubSpawner.image
 c.SimpleLocalProcessSpawner.home_dir_template = str(directory / "home-{username}")
 c.Spawner.cmd = [sys.executable, str(Path(__file__).with_name("server.py"))]
-c.Spawner.default_url = "/"

@@ -40,6 +40,7 @@ DOCUMENT: dict[str, Any] = {
                 "image": "swarmhub/user:dev",
                 "memory_gb": 1.5,
                 "cpus": 1,
+                "default_url": "/lab",
             }
         ],
         "network": "hub",
@@ -49,7 +50,6 @@ DOCUMENT: dict[str, Any] = {
         "start_timeout_seconds": 300,
         "http_timeout_seconds": 180,
         "placement": ["node.role==worker"],
-        "default_url": "/lab",
     },
     "homes": {
         "directory": "/srv/homes",

@@ -23,6 +23,7 @@ def environment(name: str, **changes: Any) -> Environment:
         "image": f"swarmhub/{name.lower()}:dev",
         "memory_gb": 1.0,
         "cpus": 1.0,
+        "default_url": "/lab",
     }
     return Environment(name=name, **(values | changes))
 
@@ -94,7 +95,7 @@ def test_an_entry_is_named_by_its_place() -> None:
     for entry in top.sections("environments"):
         parse_environment(entry)
     assert problems[0] == "user_server.environments[0].description: is missing. It must be a text."
-    assert len(problems) == 4
+    assert len(problems) == 5
 
 
 def test_no_environment_at_all_is_refused() -> None:
