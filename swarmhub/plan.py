@@ -465,9 +465,8 @@ ICMP_FROM_MEMBERS = _to_members("icmp", "icmp", None)
 
 
 def _member_openings(settings: Settings) -> tuple[Opening, ...]:
-    builds = any(environment.build for environment in settings.hub.environments)
     return (
-        *([_to_members("registry", "tcp", REGISTRY_PORT)] if builds else []),
+        *([_to_members("registry", "tcp", REGISTRY_PORT)] if settings.hub.hands_out else []),
         SSH_FROM_MEMBERS,
         _to_members("swarm-control", "tcp", SWARM_CONTROL_PORT),
         _to_members("swarm-gossip-tcp", "tcp", SWARM_GOSSIP_PORT),

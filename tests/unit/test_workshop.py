@@ -420,6 +420,14 @@ def test_the_registry_is_open_to_members_alone_and_holds_no_secret() -> None:
     assert {path.partition(".")[0] for path in secret} <= {"connection"}
 
 
+@pytest.mark.parametrize("nothing_named", [True, False])
+def test_the_registrys_port_is_open_where_there_is_a_registry(nothing_named: bool) -> None:
+    graph = workshop(**(NOTHING_NAMED if nothing_named else {}))
+    opened = {each.inputs.get("portRangeMin") for each in graph.by_type("SecGroupRule")}
+    there = [each for each in graph if each.name == "registry-container"]
+    assert (5000 in opened, bool(there)) == (nothing_named, nothing_named)
+
+
 def test_a_changed_context_builds_anew_and_rolls_the_hub() -> None:
     other = {**BUILDING["contexts"], "Own": Context(digest="fedcba9876543210", archive="H4sJ")}
     assert changed_inputs(building(), building(contexts=other)) == {
