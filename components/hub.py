@@ -16,6 +16,7 @@ from components.registry import Registry
 from components.storage import Homes
 from components.swarm import Swarm
 from swarmhub import plan as planned
+from swarmhub.references import pinned, read_references
 from swarmhub.text import ERROR_PAGES_PORT, FRONT_DOOR_CONTAINER, HUB_SERVICE, PROXY_SERVICE, hub_config
 
 ON_THE_MANAGER = docker.ServiceTaskSpecPlacementArgs(constraints=["node.role==manager"])
@@ -67,11 +68,10 @@ class Hub(pulumi.ComponentResource):
         proxy_token = self._secret("proxy-token", token, after=swarm.overlay)
         self.proxy = self._service(
             PROXY_SERVICE,
-            image=plan.images.proxy.name,
+            image=self._as_it_is(plan.images.proxy, own, images),
             arguments=PROXY_OPTIONS,
             environment={"PROXY_BY_HOST": "true"} if plan.settings.hub.subdomains else None,
             secrets=self._mounted({"proxy-token": proxy_token}, readable_by_all=True),
-            depends_on=own.having(plan.images.proxy),
         )
         # nginx waits for the proxy, and the certificate for nginx: what the proxy needs comes first.
         secrets = {
@@ -90,7 +90,7 @@ class Hub(pulumi.ComponentResource):
         )
         self.hub = self._service(
             HUB_SERVICE,
-            image=plan.images.hub.name,
+            image=self._as_it_is(plan.images.hub, own, images),
             secrets=self._mounted(secrets),
             configs=[
                 docker.ServiceTaskSpecContainerSpecConfigArgs(
@@ -104,7 +104,7 @@ class Hub(pulumi.ComponentResource):
             ],
             # A changed image is on every worker before the hub starts servers from it. The proxy first: nginx
             # and the certificate wait for it and not for the hub, whose start keeps a small manager busy.
-            depends_on=[self.proxy, storage.ready, *images.ready, *own.having(plan.images.hub)],
+            depends_on=[self.proxy, storage.ready, *images.ready],
         )
         self.anchor = self._anchor(plan, images, registry)
         self.register_outputs({"hub": self.hub.id, "proxy": self.proxy.id})
@@ -118,13 +118,14 @@ class Hub(pulumi.ComponentResource):
         docker/cli#1805). To go when Swarm no longer does either.
         """
         image = plan.environments[0].image
+        name = registry.name_of(image) if registry else pulumi.Output.from_input(image)
         return docker.Service(
             f"{self._name}-{ANCHOR_SERVICE}",
             name=ANCHOR_SERVICE,
             mode=docker.ServiceModeArgs(global_=True),
             task_spec=docker.ServiceTaskSpecArgs(
                 container_spec=docker.ServiceTaskSpecContainerSpecArgs(
-                    image=registry.name_of(image) if registry else image,
+                    image=pulumi.Output.all(name, images.references).apply(lambda known: pinned(*known)),
                     commands=["sleep", "infinity"],
                     # As a container's first process, sleep ends by nothing less.
                     stop_signal="SIGKILL",
@@ -160,6 +161,19 @@ class Hub(pulumi.ComponentResource):
         ]
 
     @staticmethod
+    def _as_it_is(image: planned.Image, own: OwnImages, images: Images) -> pulumi.Output[str]:
+        """The image by its digest or id on the manager.
+
+        By a name, the provider has Docker ask the image's registry for the digest that it has there: the next
+        `up` would find another name and change the service, and an image that was built here would be pulled
+        from whoever publishes one of that name.
+        """
+        step = own.built.get(image.name) or images.on_manager
+        if step is None:
+            raise ValueError(f"{image.name} is neither built nor pulled")
+        return step.stdout.apply(lambda said: pinned(image.name, read_references(said)))
+
+    @staticmethod
     def _bind(source: str, target: str) -> docker.ServiceTaskSpecContainerSpecMountArgs:
         return docker.ServiceTaskSpecContainerSpecMountArgs(type="bind", source=source, target=target)
 
@@ -167,7 +181,7 @@ class Hub(pulumi.ComponentResource):
         self,
         service: str,
         *,
-        image: str,
+        image: pulumi.Output[str],
         arguments: Sequence[str] | None = None,
         environment: Mapping[str, str] | None = None,
         secrets: Sequence[docker.ServiceTaskSpecContainerSpecSecretArgs],

@@ -18,8 +18,8 @@ PULL_SECONDS = 1500
 class Images(pulumi.ComponentResource):
     """``ready`` is a command for each machine, done when all its images are there.
 
-    ``workers_ready`` are the workers' alone, in their order. ``references`` are what Docker starts the
-    workers' images from without asking a registry, by name.
+    ``on_manager`` is the manager's, None where it pulls none; ``workers_ready`` are the workers', in their
+    order. ``references`` are what Docker starts the workers' images from without asking a registry, by name.
 
     ``workers`` come each with the step after which it is a member of the swarm: only then does its own
     registry answer it.
@@ -46,8 +46,8 @@ class Images(pulumi.ComponentResource):
             for worker, joined in workers.items()
         }
         self.workers_ready = list(here.values())
-        on_it = [self._pull(manager, sorted(set(on_manager)))] if on_manager else []
-        self.ready = [*on_it, *self.workers_ready]
+        self.on_manager = self._pull(manager, sorted(set(on_manager))) if on_manager else None
+        self.ready = [*([self.on_manager] if self.on_manager else []), *self.workers_ready]
         said = pulumi.Output.all(**{worker: step.stdout for worker, step in here.items()})
         self.references = said.apply(_agree)
         self.register_outputs({})

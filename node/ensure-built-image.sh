@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # On the manager: build an image and keep it, or push it to the swarm's own registry. Its tag names its content: one that
-# is here is not built again. The context, a gzipped tar in base64, comes on standard input.
+# is here is not built again. The context, a gzipped tar in base64, comes on standard input. Prints the id of one that is
+# kept, for who starts it: an image of the same name in a public registry is then nobody's business.
 # usage: ensure-built-image.sh keep|push IMAGE LIMIT_SECONDS [PROXY NO_PROXY]
 set -euo pipefail
 [[ ($# -eq 3 || $# -eq 5) && ($1 == keep || $1 == push) && $2 == */*:* && $3 =~ ^[0-9]+$ ]] ||
@@ -89,6 +90,7 @@ fi
 
 if [[ $afterwards == keep ]]; then
   echo "image $name: $built"
+  echo "id $image $(docker image inspect --format '{{.ID}}' "$image")"
   exit 0
 fi
 # The registry may just be starting.

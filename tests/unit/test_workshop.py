@@ -58,12 +58,20 @@ def local_command(name: str, _inputs: Any) -> dict[str, Any]:
     return {"stdout": HOST_KEY if name.endswith("-host-key") else f"word-of-{name}", "stderr": ""}
 
 
+def arguments_of(inputs: Any) -> list[str]:
+    return list(json.loads(inputs["stdin"])["arguments"])
+
+
 def remote_command(name: str, inputs: Any) -> dict[str, Any]:
     said = {"swarm-manager": "SWMTKN-1-token\n", "registry-configuration": CERTIFICATE}
     if name.startswith("images-worker-"):
         # What comes from a registry, in these tests.
-        images = [each for each in json.loads(inputs["stdin"])["arguments"] if each.startswith(("ex", "10."))]
+        images = [each for each in arguments_of(inputs) if each.startswith(("ex", "10."))]
         said[name] = "".join(f"digest {image} sha256:abc\n" for image in images)
+    if name == "images-manager":
+        said[name] = "".join(f"id {image} sha256:of-{image}\n" for image in arguments_of(inputs)[1:])
+    if name.startswith("own-images-"):
+        said[name] = f"image: built in 7 s\nid {arguments_of(inputs)[1]} sha256:of-{name}\n"
     if name.startswith("swarm-worker-"):
         said[name] = f"id-of-{name}\n"
     return {"stdout": said.get(name, ""), "stderr": ""}
@@ -473,6 +481,26 @@ def test_images_that_are_not_named_are_built_and_there_before_what_runs_from_the
     pushed = json.loads(graph.named("registry-1").inputs["stdin"])["arguments"]
     assert pushed[:2] == ["push", f"10.20.0.11:5000/user:{OWN_CONTEXTS['user'].digest}"]
     assert graph.awaits(graph.named("images-worker-1"), graph.named("registry-1"))
+
+
+def test_services_are_of_what_is_on_the_machines_and_not_of_a_name() -> None:
+    """By a name, Docker would ask a public registry what is called so there."""
+
+    def images(graph: Graph) -> dict[str, str]:
+        services = {each.name: each.inputs["taskSpec"] for each in graph.by_type("Service")}
+        return {name: spec["containerSpec"]["image"] for name, spec in services.items()}
+
+    assert images(workshop()) == {
+        "hub-hub": "sha256:of-swarmhub/hub:dev",
+        "hub-proxy": "sha256:of-swarmhub/proxy:dev",
+        # No worker said what this one is.
+        "hub-anchor": "swarmhub/user:dev",
+    }
+    assert images(workshop(**NOTHING_NAMED)) == {
+        "hub-hub": "sha256:of-own-images-hub",
+        "hub-proxy": "sha256:of-own-images-proxy",
+        "hub-anchor": f"10.20.0.11:5000/user:{OWN_CONTEXTS['user'].digest}@sha256:abc",
+    }
 
 
 def test_own_images_are_built_at_the_same_time_and_can_be_previewed() -> None:
