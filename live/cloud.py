@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import openstack
 from keystoneauth1 import exceptions as auth
 from openstack import exceptions as sdk
+from urllib3.util import Retry
 
 from live.project import read_credentials, read_project
 from swarmhub.errors import Finding, UserError
@@ -32,6 +33,9 @@ from swarmhub.facts import (
 from swarmhub.settings.keys import shown
 
 ANSWER_SECONDS = 10
+# What a cloud answers that is asked too often, or is busy. It may say when to come again; else each wait is
+# twice the last one.
+RETRIED, LIMIT_RETRIES, FIRST_WAIT_SECONDS = (429, 503), 5, 0.5
 NAMES_SHOWN = 8
 # openstacksdk's own entries, for no configuration and for the OS_* variables.
 PSEUDO_CLOUDS = {"defaults", "envvars"}
@@ -75,7 +79,7 @@ def connect_to(cloud: str | None, region: str | None = None) -> Any:
     wanted: dict[str, Any] = {"region_name": region} if region else {}
     try:
         config = openstack.config.OpenStackConfig().get_one(cloud=cloud, api_timeout=ANSWER_SECONDS, **wanted)
-        return openstack.connection.Connection(config=config)
+        return _patient(openstack.connection.Connection(config=config))
     except sdk.ConfigException as error:
         known = set(openstack.config.OpenStackConfig().get_cloud_names()) - PSEUDO_CLOUDS
         if cloud is not None:
@@ -91,6 +95,23 @@ def connect_to(cloud: str | None, region: str | None = None) -> Any:
         if cloud is None:
             raise _without_credentials() from None
         raise UserError([_credentials(cloud, str(error))]) from None
+
+
+def _patient(connection: Any) -> Any:
+    """Have all its calls come again that are turned away: keystoneauth's own retries leave out the login."""
+    retry = Retry(
+        total=None,
+        connect=0,
+        read=False,
+        status=LIMIT_RETRIES,
+        status_forcelist=RETRIED,
+        allowed_methods=None,
+        backoff_factor=FIRST_WAIT_SECONDS,
+        raise_on_status=False,
+    )
+    for adapter in connection.session.session.adapters.values():
+        adapter.max_retries = retry
+    return connection
 
 
 def _without_credentials() -> UserError:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -357,7 +357,9 @@ def test_volumes_that_cannot_be_told_apart_or_are_broken_are_refused() -> None:
 
 
 class Keystone(BaseHTTPRequestHandler):
-    """Discovery as Keystone answers it, and no password that is right."""
+    """Discovery as Keystone answers it, and no password that is right; ``busy`` calls are turned away."""
+
+    busy: ClassVar[list[str]] = []
 
     def _answer(self, status: int, body: Any) -> None:
         content = json.dumps(body).encode()
@@ -367,13 +369,24 @@ class Keystone(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    def _is_busy(self) -> bool:
+        if self.command not in self.busy:
+            return False
+        self.busy.remove(self.command)
+        self._answer(429, {})
+        return True
+
     def do_GET(self) -> None:
+        if self._is_busy():
+            return
         url = f"http://127.0.0.1:{self.server.server_port}/v3/"  # type: ignore[attr-defined]
         version = {"id": "v3.14", "status": "stable", "links": [{"rel": "self", "href": url}]}
         self._answer(200, {"version": version})
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
+        if self._is_busy():
+            return
         message = "The request you have made requires authentication."
         self._answer(401, {"error": {"code": 401, "title": "Unauthorized", "message": message}})
 
@@ -423,6 +436,27 @@ def test_a_wrong_password_is_one_sentence(keystone: str, environment: Any) -> No
         f"credentials: the cloud at {keystone} refused them (The request you have made requires "
         "authentication. (HTTP 401)). Check user, password and project in the OS_* variables."
     )
+
+
+def test_a_login_that_is_turned_away_comes_again(
+    keystone: str, environment: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("live.cloud.FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(Keystone, "busy", ["GET", "GET", "POST"])
+    environment(keystone)
+    assert refusal(None).startswith(f"credentials: the cloud at {keystone} refused them (The request you")
+    assert Keystone.busy == []
+
+
+def test_a_cloud_that_is_always_busy_is_one_sentence(
+    keystone: str, environment: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("live.cloud.FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(Keystone, "busy", ["GET", "POST"] * 20)
+    environment(keystone)
+    said = refusal(None)
+    assert "429" in said
+    assert "\n" not in said
 
 
 def test_a_cloud_that_does_not_answer_is_one_sentence(environment: Any) -> None:
