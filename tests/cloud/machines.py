@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from yarl import URL
 
 from live.deployment import Manager
 from scripts.stack import Stack
+from tests.support.secrecy import export_in_plain, plain
 from tests.support.waiting import wait_until
 
 SCRIPT_SECONDS = 180
+BOOT_SECONDS = 600
+ASK_BOOT = "cat /proc/sys/kernel/random/boot_id"
 OPTIONS = ("-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=15")
 
 
@@ -56,6 +58,25 @@ class Machine:
         wait_until(attempt, seconds=seconds, what=lambda: f"{self.name}: {last}")
         return last
 
+    def reboot(self) -> None:
+        """Boot it again, and wait until it answers."""
+        former = self.run(ASK_BOOT)
+        self.run("systemctl reboot", check=False)
+        self.await_run(ASK_BOOT, lambda said: said != former, BOOT_SECONDS)
+
+
+def open_ports(address: str, ports: Iterable[int]) -> list[int]:
+    """Which of the TCP ports of an address let this machine connect."""
+
+    def is_open(port: int) -> bool:
+        try:
+            with socket.create_connection((address, port), timeout=3):
+                return True
+        except OSError:
+            return False
+
+    return [port for port in ports if is_open(port)]
+
 
 def ask_health(stack: Stack) -> str:
     """A script for the manager that prints what HTTP status the hub gives through nginx."""
@@ -69,21 +90,6 @@ def ask_health(stack: Stack) -> str:
 def await_hub(stack: Stack, manager: Machine, seconds: float) -> None:
     """Wait until the hub answers through nginx."""
     manager.await_run(ask_health(stack), lambda said: said == "200", seconds)
-
-
-def export_in_plain(stack: Stack) -> dict[str, Any]:
-    """The stack's deployment, secrets decrypted."""
-    exported: dict[str, Any] = json.loads(stack.pulumi.ask("stack", "export", "--show-secrets"))["deployment"]
-    return exported
-
-
-def plain(value: Any) -> Any:
-    """A value of such an export without the wrappers that mark its secrets."""
-    if isinstance(value, dict):
-        if "plaintext" in value:
-            return json.loads(value["plaintext"])
-        return {name: plain(each) for name, each in value.items()}
-    return [plain(each) for each in value] if isinstance(value, list) else value
 
 
 def find_machines(stack: Stack) -> dict[str, Machine]:

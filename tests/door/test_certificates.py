@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,11 +21,11 @@ CLIENTS = 8
 
 
 @asynccontextmanager
-async def browser(manager: Manager) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client that trusts the ACME server's issuer alone and opens a connection for each request."""
+async def browser(manager: Manager, *, keep: bool = False) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client that trusts the ACME server's issuer alone; a connection is for one request, or kept."""
     context = ssl.create_default_context(cafile=str(manager.issuer))
     connector = aiohttp.TCPConnector(
-        resolver=FixedResolver("127.0.0.1"), ssl=context, force_close=True, limit=0
+        resolver=FixedResolver("127.0.0.1"), ssl=context, force_close=not keep, limit=0
     )
     async with aiohttp.ClientSession(f"https://{DOMAIN}", connector=connector) as http:
         yield http
@@ -97,18 +98,38 @@ def test_a_renewal_drops_no_request_and_no_websocket(certified: Manager) -> None
                 failures.append(repr(error))
             served.append(loop.time() - begin)
 
+    def ask_by_http2(done: asyncio.Event) -> set[str]:
+        """Ask many times at once over one connection, again and again; return what was answered, and how."""
+        answers: set[str] = set()
+        while not done.is_set():
+            code, said = certified.run(
+                *("curl", "--silent", "--show-error", "--http2", "--insecure", "--parallel"),
+                *("--resolve", f"{DOMAIN}:443:127.0.0.1", "--output", "/dev/null"),
+                *("--write-out", r"%{http_version} %{http_code}\n", f"https://{DOMAIN}/user/ada/x?[1-200]"),
+            )
+            answers |= {*said.splitlines(), f"curl {code}"}
+        return answers
+
     async def renew() -> list[str]:
-        async with browser(certified) as http, AsyncExitStack() as opened:
+        async with (
+            browser(certified) as http,
+            browser(certified, keep=True) as keeping,
+            AsyncExitStack() as opened,
+        ):
             sockets = [
                 await opened.enter_async_context(http.ws_connect("/user/ada/ws")) for _ in range(WEBSOCKETS)
             ]
             done = asyncio.Event()
-            clients = [asyncio.create_task(ask(http, done)) for _ in range(CLIENTS)]
+            clients = [
+                asyncio.create_task(ask(each, done)) for each in (http, keeping) for _ in range(CLIENTS)
+            ]
+            by_http2 = asyncio.create_task(asyncio.to_thread(ask_by_http2, done))
             await asyncio.to_thread(certified.certify, "--force")
             # nginx begins the new workers after it was told.
             await asyncio.sleep(1)
             done.set()
             await asyncio.gather(*clients)
+            assert await by_http2 == {"2 200", "curl 0"}
             answers = []
             for number, each in enumerate(sockets):
                 await each.send_str(str(number))
@@ -206,12 +227,21 @@ def test_sslyze_finds_mozillas_intermediate_profile(certified: Manager, tmp_path
     assert deployments
 
 
-def test_a_key_exchange_that_withstands_quantum_computers_is_agreed_on(certified: Manager) -> None:
+@pytest.mark.parametrize(
+    ("offered", "agreed"),
+    [
+        ("X25519MLKEM768:X25519:P-256", "X25519MLKEM768"),
+        ("X25519:P-256", "X25519"),
+        ("P-256", "ECDH, prime256v1"),
+    ],
+)
+def test_key_exchange_withstands_quantum_computers_where_the_client_can(
+    certified: Manager, offered: str, agreed: str
+) -> None:
     code, said = certified.run(
         "sh",
         "-c",
-        f"openssl s_client -connect 127.0.0.1:443 -servername {DOMAIN} -groups X25519MLKEM768:X25519 "
-        "-brief </dev/null",
+        f"openssl s_client -connect 127.0.0.1:443 -servername {DOMAIN} -groups {offered} </dev/null",
     )
     assert code == 0
-    assert "X25519MLKEM768" in said, said
+    assert re.search(rf"(Negotiated TLS1.3 group|Peer Temp Key|Server Temp Key): {agreed}\b", said), said
