@@ -42,9 +42,9 @@ def encode(text: pulumi.Input[str]) -> pulumi.Output[str]:
 
 
 class Hub(pulumi.ComponentResource):
-    """``hub`` and ``proxy`` are the services; ``login`` and ``probe_token`` are secrets.
+    """``hub`` and ``proxy`` are the services, ``images`` what they run.
 
-    ``anchor`` keeps workers on the overlay.
+    ``login`` and ``probe_token`` are secrets; ``anchor`` keeps workers on the overlay.
     """
 
     def __init__(
@@ -66,9 +66,13 @@ class Hub(pulumi.ComponentResource):
         self.probe_token = generate_word(f"{name}-probe-token", TOKEN_CHARACTERS, self)
         token = generate_word(f"{name}-proxy-token", TOKEN_CHARACTERS, self)
         proxy_token = self._secret("proxy-token", token, after=swarm.overlay)
+        proxy_image, hub_image = (
+            self._as_it_is(each, own, images) for each in (plan.images.proxy, plan.images.hub)
+        )
+        self.images = [proxy_image, hub_image]
         self.proxy = self._service(
             PROXY_SERVICE,
-            image=self._as_it_is(plan.images.proxy, own, images),
+            image=proxy_image,
             arguments=PROXY_OPTIONS,
             environment={"PROXY_BY_HOST": "true"} if plan.settings.hub.subdomains else None,
             secrets=self._mounted({"proxy-token": proxy_token}, readable_by_all=True),
@@ -90,7 +94,7 @@ class Hub(pulumi.ComponentResource):
         )
         self.hub = self._service(
             HUB_SERVICE,
-            image=self._as_it_is(plan.images.hub, own, images),
+            image=hub_image,
             secrets=self._mounted(secrets),
             configs=[
                 docker.ServiceTaskSpecContainerSpecConfigArgs(

@@ -135,8 +135,7 @@ class Workshop(pulumi.ComponentResource):
             noticed=[
                 hub.config,
                 *(service.id for service in (hub.hub, hub.proxy)),
-                plan.images.hub.name,
-                plan.images.proxy.name,
+                *hub.images,
                 front_door.container.id,
                 *front_door.fingerprints,
                 *(worker.identity for worker in workers),

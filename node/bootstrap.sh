@@ -25,14 +25,10 @@ have() {
 # A new machine upgrades itself in its first minutes. apt can be told to wait for dpkg's lock, and not for its lists'.
 apt_get() {
   local until=$((SECONDS + lock_seconds)) said
-  until said=$(LC_ALL=C apt-get "$@" -q -o "DPkg::Lock::Timeout=$lock_seconds" 2>&1); do
-    if [[ $said != *"Could not get lock"* ]] || ((SECONDS >= until)); then
-      printf '%s\n' "$said" >&2
-      return 1
-    fi
+  until said=$(LC_ALL=C apt-get "$@" -q -o "DPkg::Lock::Timeout=$lock_seconds" 2>&1 | tee >(cat >&2)); do
+    [[ $said == *"Could not get lock"* ]] && ((SECONDS < until)) || return 1
     sleep "${RETRY_SECONDS:-3}"
   done
-  printf '%s\n' "$said"
 }
 
 install_missing() {

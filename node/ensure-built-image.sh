@@ -26,11 +26,12 @@ ensure_builder() {
   if ! command -v apt-get >/dev/null; then
     dnf install -y -q docker-buildx-plugin
   else
-    apt-get update -q
-    local plugin=docker-buildx
+    # A new machine may be upgrading itself: an option has apt wait for dpkg's lock, and none for that of its lists.
+    local attempt=1 plugin=docker-buildx
+    until apt-get update -q || ((attempt++ == attempts)); do sleep "${RETRY_SECONDS:-10}"; done
     [[ ! $(dpkg-query --show --showformat='${db:Status-Status}' docker-ce 2>/dev/null) == installed ]] ||
       plugin=docker-buildx-plugin
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$plugin"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q -o DPkg::Lock::Timeout=300 --no-install-recommends "$plugin"
   fi
 }
 

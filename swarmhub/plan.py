@@ -42,6 +42,7 @@ from swarmhub.settings import (
     Tls,
     has_hosts,
 )
+from swarmhub.settings.environments import LAB_URL
 from swarmhub.sizing import choices, storage_gb, workers_for
 
 # VXLAN, the overlay's encapsulation, takes this much of every packet (RFC 7348 over IPv4).
@@ -95,7 +96,6 @@ PROBE_USER = "swarmhub-probe"
 NO_LOGIN_FACTS = LoginFacts()
 NO_FLAVOR = Flavor(id="", name="", vcpus=0, memory_mb=0, disk_gb=0)
 # Nobody sees it: there is no choice.
-LAB_URL = "/lab"
 ONLY_ENVIRONMENT = "only"
 SIZE_KEY = "storage.size_gb"
 STORAGE_MACHINE = "storage"

@@ -10,6 +10,7 @@ from swarmhub.errors import Finding
 from swarmhub.settings.keys import DIRECTORY, IMAGE, ChangeEffect, flag, key, number, text
 
 NAME_MAX_CHARACTERS = 60
+LAB_URL = "/lab"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +50,10 @@ class Environment:
         default=None,
     )
     default_url: str = key(
-        text("It is a path below a student's server such as /lab or /rstudio", r"/[\w./?=&%-]*"),
+        text("It is a path below a student's server such as /lab or /rstudio", r"/(?!/)[\w./?=&%-]*"),
         "The page that a server with it opens",
         change=ChangeEffect.RESTART,
-        default="/lab",
+        default=LAB_URL,
     )
     default: bool = key(
         flag, "Chosen unless a student chooses; the first one is", change=ChangeEffect.RESTART, default=False

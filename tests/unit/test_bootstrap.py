@@ -11,7 +11,7 @@ import pytest
 
 from swarmhub.text import NODE_DIRECTORY
 
-REAL = ("bash", "sed", "sort", "head", "awk", "xargs", "grep", "python3", "mv", "sleep")
+REAL = ("bash", "sed", "sort", "head", "awk", "xargs", "grep", "python3", "mv", "sleep", "tee", "cat")
 NOTE = '#!/bin/bash\necho "${0##*/} $*" >>"$CALLS"\n'
 
 

@@ -83,6 +83,12 @@ MESSAGES: list[tuple[Any, str | None, str]] = [
             "Set it, or build to a directory that it is made from."
         ),
     ),
+    (
+        [PYTHON | {"default_url": "rstudio"}],
+        None,
+        "hub.environments[0].default_url: 'rstudio' is not accepted. It is a path below a student's server",
+    ),
+    ([PYTHON | {"default_url": "//evil.example.org"}], None, "hub.environments[0].default_url: '//evil"),
     ([PYTHON | {"name": "Py\nthon"}], None, "hub.environments[0].name: 'Py\\nthon' is not accepted."),
 ]
 

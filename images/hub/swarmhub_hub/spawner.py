@@ -159,13 +159,15 @@ class SwarmHubSpawner(ServiceSpawner):
         self._starting[self.service_name] = None
         try:
             address = await super().start()
+        except HomeError as error:
+            raise ServerFailed(str(error)) from error
         finally:
             self._starting.pop(self.service_name, None)
         self._farewell = ""
         return address
 
     async def make_ready(self) -> None:
-        """Take a seat and make the home. Raises ServerFailed."""
+        """Take a seat and make the home. Raises ServerFailed, HomeError."""
         if self._needs_seat:
             # One that was left over would take this very seat.
             if await self.get_object() is not None:
@@ -173,13 +175,10 @@ class SwarmHubSpawner(ServiceSpawner):
             await self._take_seat()
         if self.homes is None:
             return
-        try:
-            if not await asyncio.to_thread(self.homes.has, self.user.name):
-                await self._let_the_last_one_end()
-            email = find_email(await self.user.get_auth_state())
-            await asyncio.to_thread(self.homes.prepare, self.user.name, email)
-        except HomeError as error:
-            raise ServerFailed(str(error)) from error
+        if not await asyncio.to_thread(self.homes.has, self.user.name):
+            await self._let_the_last_one_end()
+        email = find_email(await self.user.get_auth_state())
+        await asyncio.to_thread(self.homes.prepare, self.user.name, email)
 
     def too_long_in_start(self, seconds: float) -> str:
         """A mount waits for a file server that is down if its machine has mounted from it before."""

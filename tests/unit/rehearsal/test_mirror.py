@@ -1,6 +1,18 @@
 from __future__ import annotations
 
-from rehearsal.mirror import Mirror, Source, backports_preferences, choose_mirror, parse_deb822, parse_list
+from pathlib import Path
+
+import pytest
+
+from rehearsal.mirror import (
+    Mirror,
+    Source,
+    backports_preferences,
+    choose_mirror,
+    parse_deb822,
+    parse_list,
+    ubuntu_mirror,
+)
 
 ONE_LINE = """\
 # deb http://commented.example/debian bookworm main
@@ -65,3 +77,15 @@ def test_backports_are_a_source_of_what_is_asked_of_them_only() -> None:
     assert backports_preferences("bookworm", ["qemu", "seabios"]) == (
         "Package: src:qemu src:seabios\nPin: release n=bookworm-backports\nPin-Priority: 500\n"
     )
+
+
+def test_ubuntu_comes_from_one_archive_with_its_updates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SWARMHUB_UBUNTU_MIRROR", raising=False)
+    archive = "http://archive.ubuntu.com/ubuntu"
+    assert ubuntu_mirror(Path("keys.gpg")).sources_list("noble") == (
+        f"deb {archive} noble main universe\n"
+        f"deb {archive} noble-updates main universe\n"
+        f"deb {archive} noble-security main universe\n"
+    )
+    monkeypatch.setenv("SWARMHUB_UBUNTU_MIRROR", "http://m/ubuntu")
+    assert ubuntu_mirror(Path("keys.gpg")).uri == "http://m/ubuntu"
