@@ -3,7 +3,7 @@ VENV_PYTHON = .venv/bin/python
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status browse test check test-unit test-hub test-swarm test-existing test-vm test-door test-cloud test-storage test-images test-dns test-machines test-site format lock clean
+.PHONY: help setup up down status browse test check test-unit test-hub test-swarm test-existing test-vm test-door test-cloud test-storage test-images test-dns test-machines test-site test-public test-ubuntu format lock clean
 
 help: ## show this
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -58,6 +58,12 @@ test-images: setup ## images that up builds and hands to the workers, a quarter 
 
 test-site: setup ## a network and an address that are there already; more, fewer and larger workers; not part of test
 	@$(VENV_PYTHON) -m scripts.tiers site
+
+test-public: setup ## machines with public addresses of their own, minutes; not part of test
+	@$(VENV_PYTHON) -m scripts.tiers public
+
+test-ubuntu: setup ## Ubuntu as it comes, and every image built from images/, three quarters of an hour; not part of test
+	@$(VENV_PYTHON) -m scripts.tiers ubuntu
 
 test-dns: setup ## the hub's name in the cloud's DNS service, minutes; not part of test
 	@$(VENV_PYTHON) -m scripts.tiers dns

@@ -170,7 +170,8 @@ def running_daemon(namespace: str) -> Iterator[Daemon]:
             (DAEMON / "docker.sock").unlink(missing_ok=True)
 
 
-def _import_base(daemon: Daemon) -> None:
+def import_base(daemon: Daemon) -> None:
+    """Have the base of all images in a daemon, under BASE_TAG."""
     label = "org.swarmhub.base-key"
     wanted = base_spec().key
     known = daemon.docker("image", "ls", "--quiet", "--filter", f"label={label}={wanted}", BASE_TAG)
@@ -211,7 +212,7 @@ def build() -> Path:
         secret_files(SUITE, paths.RUN) as secrets,
     ):
         with step("container images: base"):
-            _import_base(daemon)
+            import_base(daemon)
         with step(f"container images: {', '.join(NAMES)}"), ThreadPoolExecutor(len(NAMES)) as builders:
             list(builders.map(lambda name: _build_image(daemon, name, secrets), NAMES))
         daemon.docker("image", "prune", "--force", log=LOG)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from rehearsal import containers, guest_root, inputs, paths
@@ -12,7 +13,7 @@ from rehearsal.host import fail, step
 from rehearsal.rootfs import in_root, remove_tree
 
 DIRECTORY = paths.CHECKOUT / "rehearsal" / "guest"
-WORK = paths.BUILDS / "guest-disk"
+MAKE_DISK = DIRECTORY / "make-disk.sh"
 ARTIFACTS = (paths.GUEST_DISK, paths.GUEST_KERNEL, paths.GUEST_INITRD, paths.GUEST_FACTS)
 # The smallest disk of any flavor; the file system grows to the flavor's size at the first boot.
 MIN_DISK_GB = 4
@@ -45,27 +46,39 @@ def key() -> str:
     return inputs.digest(DIRECTORY, guest_root.SPEC.key, containers.key(), json.dumps(facts()))
 
 
-def _only(pattern: str) -> str:
-    found = sorted(path.name for path in (guest_root.SPEC.directory / "boot").glob(pattern))
+def _only(root: Path, pattern: str, log: Path) -> Path:
+    found = sorted((root / "boot").glob(pattern))
     if len(found) != 1:
         fail(
-            "guest", f"{len(found)} files {pattern} in the guest's /boot", f"Read {LOG}", "There must be one"
+            "guest", f"{len(found)} files {pattern} in the guest's /boot", f"Read {log}", "There must be one"
         )
     return found[0]
 
 
-def _make_disk() -> None:
-    WORK.mkdir(parents=True, exist_ok=True)
-    places = {
-        guest_root.SPEC.directory: "srv/root",
-        DIRECTORY: "srv/guest",
-        containers.STORE: "srv/store",
-        WORK: "srv/work",
-    }
-    with in_root(paths.CLOUD_ROOT) as root:
-        arguments = [f"/{place}" for place in places.values()]
-        script = f"/{places[DIRECTORY]}/make-disk.sh"
-        root.run(["bash", script, *arguments, str(MIN_DISK_GB)], binds=places, log=LOG)
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a machine boots from: its disk, and the kernel and initial RAM disk that the cloud gives it."""
+
+    disk: Path
+    kernel: Path
+    initrd: Path
+
+    def make(self, root: Path, directory: Path, *, log: Path, store: Path | None = None) -> None:
+        """Make them of a root file system, what ``directory`` lays over it, and a store of images."""
+        work = paths.BUILDS / f"{self.disk.stem}-disk"
+        work.mkdir(parents=True, exist_ok=True)
+        paths.ARTIFACTS.mkdir(parents=True, exist_ok=True)
+        places = {root: "srv/root", directory: "srv/guest", work: "srv/work", MAKE_DISK: "srv/make-disk.sh"}
+        arguments = ["/srv/root", "/srv/guest", "/srv/work", str(MIN_DISK_GB)]
+        if store:
+            places[store] = "srv/store"
+            arguments.append("/srv/store")
+        with in_root(paths.CLOUD_ROOT) as cloud_root:
+            cloud_root.run(["bash", "/srv/make-disk.sh", *arguments], binds=places, log=log)
+        shutil.move(work / "guest.qcow2", self.disk)
+        shutil.copyfile(_only(root, "vmlinuz-*", log), self.kernel)
+        shutil.copyfile(_only(root, "initrd.img-*", log), self.initrd)
+        remove_tree(work)
 
 
 def build() -> Path:
@@ -77,15 +90,10 @@ def build() -> Path:
     guest_root.build()
     for artifact in ARTIFACTS:
         inputs.forget_key(artifact)
+    parts = Parts(disk=paths.GUEST_DISK, kernel=paths.GUEST_KERNEL, initrd=paths.GUEST_INITRD)
     with step("guest: disk"):
-        _make_disk()
-    paths.ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    boot = guest_root.SPEC.directory / "boot"
-    shutil.move(WORK / paths.GUEST_DISK.name, paths.GUEST_DISK)
-    shutil.copyfile(boot / _only("vmlinuz-*"), paths.GUEST_KERNEL)
-    shutil.copyfile(boot / _only("initrd.img-*"), paths.GUEST_INITRD)
+        parts.make(guest_root.SPEC.directory, DIRECTORY, log=LOG, store=containers.STORE)
     paths.GUEST_FACTS.write_text(json.dumps(facts(), indent=2) + "\n")
-    remove_tree(WORK)
     for artifact in ARTIFACTS:
         inputs.record_key(artifact, wanted)
     return paths.GUEST_DISK

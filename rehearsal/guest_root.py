@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from rehearsal import inputs, paths
 from rehearsal.rootfs import Root, RootSpec, build_root, in_root
 
@@ -54,13 +57,18 @@ SPEC = RootSpec(
 LOG = paths.LOGS / "guest.log"
 
 
-def _install_kernel(new_root: Root) -> None:
+def install_kernel(new_root: Root, packages: Sequence[str], *, log: Path) -> None:
+    """Install a kernel, with an initial RAM disk of what a machine of the rehearsal cloud boots with."""
     # Entered again: systemd-resolved has made resolv.conf a link to a file that it would write.
     with in_root(new_root.directory) as root:
         # The settings first: the kernel's installation makes the initial RAM disk.
         root.write(f"{INITRAMFS_DIRECTORY}/conf.d/swarmhub", INITRAMFS_SETTINGS)
         root.write(f"{INITRAMFS_DIRECTORY}/modules", "".join(f"{name}\n" for name in INITRAMFS_MODULES))
-        root.install(KERNEL_PACKAGES, log=LOG)
+        root.install(packages, log=log)
+
+
+def _install_kernel(root: Root) -> None:
+    install_kernel(root, KERNEL_PACKAGES, log=LOG)
 
 
 def build() -> Root:

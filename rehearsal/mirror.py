@@ -1,4 +1,4 @@
-"""The Debian mirror of this machine, read from apt's own sources."""
+"""Where root file systems come from: Debian's mirror, as this machine's apt has it, and Ubuntu's archive."""
 
 from __future__ import annotations
 
@@ -26,16 +26,24 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Mirror:
-    """Where Debian and its security updates come from."""
+    """Where a distribution and its security updates come from.
+
+    ``script`` is debootstrap's for a release that it has none for by name, ``keyring`` the keys that sign the
+    releases where they are not this machine's own.
+    """
 
     uri: str
     security_uri: str | None
+    components: str = "main"
+    # All of Debian's releases are made by one script, and all of Ubuntu's.
+    script: str = "sid"
+    keyring: Path | None = None
 
     def sources_list(self, suite: str) -> str:
         """Return the text of a sources.list for a release."""
-        lines = [f"deb {self.uri} {suite} main", f"deb {self.uri} {suite}-updates main"]
+        lines = [f"deb {self.uri} {each} {self.components}" for each in (suite, f"{suite}-updates")]
         if self.security_uri:
-            lines.append(f"deb {self.security_uri} {suite}-security main")
+            lines.append(f"deb {self.security_uri} {suite}-security {self.components}")
         return "\n".join(lines) + "\n"
 
     def backports_list(self, suite: str) -> str:
@@ -115,6 +123,12 @@ def find_mirror() -> Mirror:
         )
     security_uri = _resolve(mirror.security_uri) if mirror.security_uri else None
     return Mirror(uri=_resolve(mirror.uri), security_uri=security_uri)
+
+
+def ubuntu_mirror(keyring: Path) -> Mirror:
+    """Return Ubuntu's archive, or the mirror of it in ``SWARMHUB_UBUNTU_MIRROR``, updates included."""
+    uri = os.environ.get("SWARMHUB_UBUNTU_MIRROR", "http://archive.ubuntu.com/ubuntu")
+    return Mirror(uri=uri, security_uri=uri, components="main universe", script="gutsy", keyring=keyring)
 
 
 def backports_preferences(suite: str, source_packages: Sequence[str]) -> str:

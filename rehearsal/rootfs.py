@@ -1,4 +1,4 @@
-"""Root file systems: made by debootstrap from this machine's mirror, entered in namespaces of their own."""
+"""Root file systems: made by debootstrap from a mirror, entered in namespaces of their own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rehearsal import inputs, paths
 from rehearsal.host import CommandFailed, fail, run, step, succeeds, system_environment
-from rehearsal.mirror import apt_settings, backports_preferences, find_mirror
+from rehearsal.mirror import Mirror, apt_settings, backports_preferences, find_mirror
 
 ENTER = Path(__file__).with_name("enter-root.sh")
 NETNS_DIRECTORY = Path("/run/netns")
@@ -37,12 +37,14 @@ _installing = threading.Lock()
 class RootSpec:
     """What a root file system is made of.
 
+    ``mirror`` finds where it comes from; the suite tells whose it is.
     ``backports`` names source packages that come from the suite's backports, with what they need from there.
     ``revision`` stands for whatever else ``finish`` of build_root depends on, as a hash or a number.
     """
 
     directory: Path
     suite: str = "bookworm"
+    mirror: Callable[[], Mirror] = find_mirror
     packages: tuple[str, ...] = ()
     base_packages: tuple[str, ...] = BASE_PACKAGES
     backports: tuple[str, ...] = ()
@@ -208,13 +210,17 @@ def _install_debootstrap(log: Path) -> None:
 
 
 def _debootstrap(spec: RootSpec, directory: Path, log: Path) -> None:
-    mirror = find_mirror()
+    mirror = spec.mirror()
     command: list[str | Path] = ["debootstrap", "--variant=minbase"]
+    if mirror.keyring:
+        command.append(f"--keyring={mirror.keyring}")
+    if mirror.components != "main":
+        command.append(f"--components={mirror.components.replace(' ', ',')}")
     if spec.base_packages:
         command.append(f"--include={','.join(spec.base_packages)}")
-    # An older debootstrap has no script for a newer release; all of Debian's are the same one.
+    # An older debootstrap has no script for a newer release.
     scripts = Path("/usr/share/debootstrap/scripts")
-    script = [] if (scripts / spec.suite).exists() else [scripts / "sid"]
+    script = [] if (scripts / spec.suite).exists() else [scripts / mirror.script]
     # In a mount namespace of its own: what debootstrap mounts goes with it.
     run(
         [
@@ -254,7 +260,7 @@ def build_root(
     partial = spec.directory.with_name(spec.directory.name + ".partial")
     remove_tree(partial)
     partial.parent.mkdir(parents=True, exist_ok=True)
-    with step(f"{title}: Debian {spec.suite}"):
+    with step(f"{title}: {spec.suite}"):
         _debootstrap(spec, partial, log)
     with in_root(partial) as root:
         _trust_what_the_machine_trusts(root, log)

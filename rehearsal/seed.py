@@ -29,7 +29,15 @@ CACHE_SECONDS = 180
 
 
 def upload(
-    cloud: Any, name: str, file: Path, key: str, *, format: str, container: str, **properties: object
+    cloud: Any,
+    name: str,
+    file: Path,
+    key: str,
+    *,
+    format: str,
+    container: str,
+    visibility: str = "public",
+    **properties: object,
 ) -> Any:
     """Have an image with this key under this name; images of another key are removed."""
     found = None
@@ -47,7 +55,7 @@ def upload(
         filename=str(file),
         disk_format=format,
         container_format=container,
-        visibility="public",
+        visibility=visibility,
         validate_checksum=False,
         **{KEY_PROPERTY: key},
         **properties,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -82,7 +83,7 @@ def describe(section: type, path: str) -> Iterator[str]:
 
 def anchor(heading: str) -> str:
     """The fragment that Markdown renderers give a heading."""
-    return heading.replace(".", "").lower()
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def render() -> str:

@@ -26,10 +26,14 @@ LONG_TESTS = {
     "storage": f"{CLOUD_TESTS}/test_storage.py",
     # Emulated machines push and pull whole images: how they are built and handed out.
     "images": f"{CLOUD_TESTS}/test_images.py",
+    # Ubuntu as it comes: Docker installed, and every image built, under emulation.
+    "ubuntu": f"{CLOUD_TESTS}/test_ubuntu.py",
     # A cloud of its own, with Designate: the records.
     "dns": f"{CLOUD_TESTS}/test_dns.py",
     # One stack on a network that is there already, and its workers: more, fewer, larger.
     "site": f"{CLOUD_TESTS}/test_site.py",
+    # Machines with public addresses of their own.
+    "public": f"{CLOUD_TESTS}/test_public.py",
     # Several ups on real kernels: what existing machines do with homes.
     "machines": f"{CLOUD_TESTS}/test_existing_machines.py",
 }

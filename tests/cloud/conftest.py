@@ -112,6 +112,12 @@ def connection(cloud_id: str) -> Connection:
     return connect(CLOUD, CLIENT / "clouds.yaml")
 
 
+@pytest.fixture(scope="session")
+def administrator(cloud_id: str) -> Connection:
+    """The cloud as those see it who run it."""
+    return connect("rehearsal-admin", CLIENT / "clouds.yaml")
+
+
 def configuration_for_tests() -> dict[str, Any]:
     """The dev stack's configuration in the test project."""
     configuration = read_configuration()

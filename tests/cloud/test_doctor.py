@@ -20,7 +20,6 @@ from rehearsal.paths import CHECKOUT, CLIENT
 from scripts.stack import Stack
 from swarmhub.preflight import QUOTAS
 from tests.cloud.conftest import CLOUD, configuration_for_tests
-from tests.cloud.inventory import connect
 from tests.cloud.test_first_light import expect_refusal
 from tests.support.phases import Phases
 
@@ -69,11 +68,6 @@ def quota(proxy: Any, path: str, key: str, **lowered: int) -> Iterator[None]:
         yield
     finally:
         raise_from_response(proxy.put(path, json={key: before}))
-
-
-@pytest.fixture
-def administrator(cloud_id: str) -> Connection:
-    return connect("rehearsal-admin", CLIENT / "clouds.yaml")
 
 
 def test_a_sound_stack_passes(doctor: Any, phases: Phases) -> None:
