@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from live.probe import FixedResolver
-from tests.door.conftest import DOMAIN, STATE, Manager, serial
+from tests.door.conftest import DOMAIN, ORDER_SECONDS, STATE, Manager, serial
 
 WEBSOCKETS = 50
 CLIENTS = 8
@@ -102,11 +102,16 @@ def test_a_renewal_drops_no_request_and_no_websocket(certified: Manager) -> None
         """Ask many times at once over one connection, again and again; return what was answered, and how."""
         answers: set[str] = set()
         while not done.is_set():
-            code, said = certified.run(
+            # With a log of its own: the order that goes on meanwhile has the other one.
+            asked = certified.start(
                 *("curl", "--silent", "--show-error", "--http2", "--insecure", "--parallel"),
                 *("--resolve", f"{DOMAIN}:443:127.0.0.1", "--output", "/dev/null"),
                 *("--write-out", r"%{http_version} %{http_code}\n", f"https://{DOMAIN}/user/ada/x?[1-200]"),
+                log="http2.log",
             )
+            code = asked.wait(timeout=ORDER_SECONDS)
+            said = (certified.files / "http2.log").read_text()
+            (certified.files / "http2.log").unlink()
             answers |= {*said.splitlines(), f"curl {code}"}
         return answers
 
@@ -124,10 +129,13 @@ def test_a_renewal_drops_no_request_and_no_websocket(certified: Manager) -> None
                 asyncio.create_task(ask(each, done)) for each in (http, keeping) for _ in range(CLIENTS)
             ]
             by_http2 = asyncio.create_task(asyncio.to_thread(ask_by_http2, done))
-            await asyncio.to_thread(certified.certify, "--force")
-            # nginx begins the new workers after it was told.
-            await asyncio.sleep(1)
-            done.set()
+            try:
+                await asyncio.to_thread(certified.certify, "--force")
+                # nginx begins the new workers after it was told.
+                await asyncio.sleep(1)
+            finally:
+                # A thread that goes on would keep the loop from ending.
+                done.set()
             await asyncio.gather(*clients)
             assert await by_http2 == {"2 200", "curl 0"}
             answers = []
