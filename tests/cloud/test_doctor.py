@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,10 +15,11 @@ import yaml
 from openstack.connection import Connection
 from openstack.exceptions import raise_from_response
 
-from rehearsal.paths import CHECKOUT, CLIENT
+from rehearsal.paths import CHECKOUT
 from scripts.stack import Stack
 from swarmhub.preflight import QUOTAS
-from tests.cloud.conftest import CLOUD, configuration_for_tests
+from tests.cloud.conftest import configuration_for_tests
+from tests.cloud.credentials import application_credential
 from tests.cloud.test_first_light import expect_refusal
 from tests.support.phases import Phases
 
@@ -113,21 +113,8 @@ def test_an_application_credential_works_until_it_ends_too_early(
     doctor: Any, connection: Connection, tmp_path: Path
 ) -> None:
     end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=3)
-    identity: Any = connection.identity
-    made = identity.create_application_credential(
-        connection.current_user_id, name="spring", expires_at=f"{end:%Y-%m-%dT%H:%M:%S}"
-    )
-    clouds = json.loads((CLIENT / "clouds.yaml").read_text())
-    entry = clouds["clouds"][CLOUD]
-    entry["auth_type"] = "v3applicationcredential"
-    entry["auth"] = {
-        "auth_url": entry["auth"]["auth_url"],
-        "application_credential_id": made.id,
-        "application_credential_secret": made.secret,
-    }
-    file = tmp_path / "clouds.yaml"
-    file.write_text(json.dumps(clouds))
-    try:
+    expires_at = f"{end:%Y-%m-%dT%H:%M:%S}"
+    with application_credential(connection, tmp_path, "spring", expires_at=expires_at) as file:
         ran = doctor(clouds=file)
         print(ran.stdout)
         assert failures(ran) == []
@@ -135,8 +122,6 @@ def test_an_application_credential_works_until_it_ends_too_early(
         ends = (end + datetime.timedelta(days=1)).date()
         [failure] = failures(doctor(clouds=file, workshop={"ends": ends}))
         assert f"expires on {end:%Y-%m-%d}, and the workshop ends on {ends}" in failure
-    finally:
-        identity.delete_application_credential(connection.current_user_id, made.id)
 
 
 def test_names_that_the_cloud_has_not_are_said_with_all_others(doctor: Any) -> None:

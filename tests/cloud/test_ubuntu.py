@@ -7,7 +7,6 @@ stands in place of Docker Hub and has Debian's image for the builds too.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,11 @@ from openstack.connection import Connection
 from playwright.sync_api import Page
 
 from rehearsal import docker_hub
-from rehearsal.paths import CLIENT
 from rehearsal.seed import upload
 from rehearsal.stock_guest import JAMMY, NOBLE, StockGuest
-from tests.cloud.conftest import CLOUD, Surroundings
+from tests.cloud.conftest import Surroundings
 from tests.cloud.course import Course, ending
+from tests.cloud.credentials import application_credential
 from tests.cloud.machines import Machine, await_hub, find_machines
 from tests.cloud.students import Notebook
 from tests.support.phases import Phases
@@ -78,21 +77,9 @@ def mirror(cloud_id: str, builds: bool) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def clouds_file(connection: Connection, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A clouds.yaml whose entry has an application credential, as a user makes one on a cloud's web pages."""
-    identity: Any = connection.identity
-    made = identity.create_application_credential(connection.current_user_id, name="ubuntu")
-    clouds = json.loads((CLIENT / "clouds.yaml").read_text())
-    entry = clouds["clouds"][CLOUD]
-    entry["auth_type"] = "v3applicationcredential"
-    entry["auth"] = {
-        "auth_url": entry["auth"]["auth_url"],
-        "application_credential_id": made.id,
-        "application_credential_secret": made.secret,
-    }
-    file = tmp_path_factory.mktemp("credential") / "clouds.yaml"
-    file.write_text(json.dumps(clouds))
-    yield file
-    identity.delete_application_credential(connection.current_user_id, made.id)
+    """A clouds.yaml with an application credential."""
+    with application_credential(connection, tmp_path_factory.mktemp("credential"), "ubuntu") as file:
+        yield file
 
 
 class UbuntuCourse(Course):
